@@ -1,0 +1,48 @@
+# One line of help per target: `make` prints them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.installed
+MANIFESTS := pyproject.toml connectors/google/pyproject.toml simulator/pyproject.toml requirements.lock
+TESTS ?= tests connectors simulator
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench nightly lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## make .venv with everything in it, from pinned dependencies
+
+$(STAMP): $(MANIFESTS) Makefile
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps -e . -e connectors/google -e simulator uv==0.13.8
+	@touch $(STAMP)
+
+demo: setup  ## mirror a simulated organisation in front of you
+	@$(BIN)/syncd demo
+
+test: setup  ## run all tests
+	$(BIN)/pytest -n 2 --dist worksteal -m "not nightly" $(TESTS)
+
+check: setup  ## lint, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## measure against the bare floor (prints ratios and peak memory)
+	$(BIN)/python -m bench
+
+nightly: setup  ## the long kill tests and random walks
+	$(BIN)/pytest -n 2 --dist worksteal --timeout 3600 -m nightly $(TESTS)
+
+lock: setup  ## resolve the pinned dependencies again
+	@$(UV) lock --quiet --upgrade
+	@$(UV) export --quiet --all-extras --no-emit-workspace --no-header --no-annotate -o requirements.lock
+
+clean:  ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
