@@ -1,0 +1,105 @@
+"""Everything that a connector may import. Version 1 of the contract; see docs/connectors.md.
+
+    from syncd.sdk import Connector, ConnectorInfo, Stream, StreamInfo, Page, Record
+
+httpx comes from `syncd.sdk.http`.
+"""
+
+from .clock import Clock, SystemClock
+from .connector import Connector, Pushable, Stream, Writable
+from .context import Context
+from .errors import (
+    AccountGone,
+    AuthFailed,
+    ContentUnavailable,
+    CursorExpired,
+    Explanation,
+    Forbidden,
+    ProtocolError,
+    RateLimited,
+    SyncdError,
+    Transient,
+    VersionConflict,
+)
+from .hooks import hookimpl
+from .oauth import BearerAuth, Token
+from .secrets import Secret, conceal, redact
+from .throttle import retry_after_seconds, retryable
+from .types import (
+    ACCOUNT,
+    DELTA,
+    FULL,
+    JSON,
+    NEVER,
+    PARTITION,
+    REPORTED,
+    SWEEP,
+    Account,
+    Blob,
+    ConnectorInfo,
+    Deletes,
+    Identity,
+    Item,
+    Limits,
+    Page,
+    Partition,
+    Record,
+    Reject,
+    Scan,
+    StreamInfo,
+    Tombstone,
+)
+
+API_VERSION = 1
+
+__all__ = [
+    "ACCOUNT",
+    "API_VERSION",
+    "DELTA",
+    "FULL",
+    "JSON",
+    "NEVER",
+    "PARTITION",
+    "REPORTED",
+    "SWEEP",
+    "Account",
+    "AccountGone",
+    "AuthFailed",
+    "BearerAuth",
+    "Blob",
+    "Clock",
+    "Connector",
+    "ConnectorInfo",
+    "ContentUnavailable",
+    "Context",
+    "CursorExpired",
+    "Deletes",
+    "Explanation",
+    "Forbidden",
+    "Identity",
+    "Item",
+    "Limits",
+    "Page",
+    "Partition",
+    "ProtocolError",
+    "Pushable",
+    "RateLimited",
+    "Record",
+    "Reject",
+    "Scan",
+    "Secret",
+    "Stream",
+    "StreamInfo",
+    "SyncdError",
+    "SystemClock",
+    "Token",
+    "Tombstone",
+    "Transient",
+    "VersionConflict",
+    "Writable",
+    "conceal",
+    "hookimpl",
+    "redact",
+    "retry_after_seconds",
+    "retryable",
+]

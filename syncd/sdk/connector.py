@@ -1,0 +1,150 @@
+"""The interface that a connector implements.
+
+Public: Connector, Stream, and the optional abilities Writable and Pushable.
+
+A stream implements `info` and `pages`; everything else has a default. Optional abilities (`get`, `fetch_many`) are
+declared by being defined: the engine asks `can_get` and `can_fetch_many`, it never tries and sees.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from .context import Context
+from .errors import RateLimited, SyncdError, Transient
+from .http import httpx
+from .types import JSON, Account, Blob, ConnectorInfo, Page, Partition, Record, Reject, StreamInfo, Tombstone
+
+__all__ = ["Connector", "Pushable", "Stream", "Writable"]
+
+
+class Stream(ABC):
+    """One kind of data of a connector."""
+
+    info: StreamInfo
+
+    async def partitions(self, ctx: Context) -> Sequence[Partition]:
+        """All parts of the account's stream that the provider lists now. Raise rather than give an incomplete list.
+
+        The default is one part with id "" and costs no request. Forbidden skips the account's stream.
+        """
+        return [Partition()]
+
+    @abstractmethod
+    def pages(self, ctx: Context) -> AsyncIterator[Page]:
+        """Read one partition from `ctx.cursor` on, page by page, until a page with `last=True`.
+
+        A stream that can do DELTA gives a `bookmark` with the last page of every round. The engine fetches one page
+        ahead and commits in order, so a generator must not depend on a page being committed.
+        """
+
+    def fetch(self, ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
+        """The content of a blob in chunks. ContentUnavailable or Forbidden: it can never be had."""
+        raise NotImplementedError(f"{type(self).__name__} yields blobs without content and has no fetch()")
+
+    def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
+        """Optional: look at single items again, one answer per id; a Tombstone only for what is provably gone."""
+        raise NotImplementedError
+
+    def fetch_many(self, ctx: Context, blobs: Sequence[Blob]) -> AsyncIterator[tuple[Blob, bytes | SyncdError]]:
+        """Optional: small contents (at most 1 MiB each) in as few requests as possible, one answer per blob."""
+        raise NotImplementedError
+
+    @property
+    def can_get(self) -> bool:
+        return type(self).get is not Stream.get
+
+    @property
+    def can_fetch_many(self) -> bool:
+        return type(self).fetch_many is not Stream.fetch_many
+
+
+class Connector(ABC):
+    """A plugin for one provider. Built without arguments, once per process; it keeps no state of its own.
+
+    What a connection must remember (tokens) lives in the `httpx.Auth` that `auth` gives, made once per connection.
+    """
+
+    info: ClassVar[ConnectorInfo]
+
+    @abstractmethod
+    def streams(self) -> Sequence[Stream]:
+        """The kinds of data, in the order in which they are shown."""
+
+    def auth(self, settings: Mapping[str, Any]) -> httpx.Auth | None:
+        """How requests of a connection sign in; `syncd.sdk.BearerAuth` does OAuth2. None: they need not.
+
+        The account that a request is for stands in `request.extensions["syncd.account"]` (Account or None), the
+        stream's name in `request.extensions["syncd.stream"]` (str or None).
+        """
+        return None
+
+    def origins(self, settings: Mapping[str, Any]) -> Sequence[str] | None:
+        """The origins (`https://host[:port]`) to which credentials may travel; None: any that the connector asks.
+
+        Requests elsewhere are sent without credentials, and only to public https addresses.
+        """
+        return None
+
+    def retryable(self, response: httpx.Response) -> RateLimited | Transient | None:
+        """Whether an answer with status 400 or above (body read) means "later". None: the connector deals with it.
+
+        The default knows 429, 503 with Retry-After, and 5xx. Providers that throttle in other words override it.
+        """
+        from .throttle import retryable  # late: a leaf module that only the default needs
+
+        return retryable(response)
+
+    async def check(self, ctx: Context) -> Mapping[str, str]:
+        """Try the credential. Per stream "ready" or what is missing (a scope, an API to switch on).
+
+        Raises AuthFailed if the credential as a whole is refused.
+        """
+        return {stream.info.name: "ready" for stream in self.streams()}
+
+    @abstractmethod
+    def accounts(self, ctx: Context) -> AsyncIterator[Account]:
+        """All accounts of the organisation, suspended ones included. Raise rather than give an incomplete list."""
+
+
+class Writable(ABC):
+    """Optional ability of a stream, for links: change items at the provider.
+
+    `idempotency_key`: the same call with the same key twice has the effect of one. VersionConflict if `etag` is stale.
+    """
+
+    @abstractmethod
+    async def create(self, ctx: Context, data: Mapping[str, JSON], *, idempotency_key: str) -> Record: ...
+
+    @abstractmethod
+    async def update(
+        self,
+        ctx: Context,
+        source_id: str,
+        data: Mapping[str, JSON],
+        *,
+        etag: str | None,
+        idempotency_key: str,
+    ) -> Record: ...
+
+    @abstractmethod
+    async def delete(self, ctx: Context, source_id: str, *, etag: str | None, idempotency_key: str) -> None: ...
+
+
+class Pushable(ABC):
+    """Optional ability of a stream, for real time: the provider says when to look.
+
+    `subscribe` and `renew` give what `verify` and `unsubscribe` need later (JSON, kept by the store).
+    """
+
+    @abstractmethod
+    async def subscribe(self, ctx: Context, url: str, secret: str) -> JSON: ...
+
+    @abstractmethod
+    async def renew(self, ctx: Context, subscription: JSON) -> JSON: ...
+
+    @abstractmethod
+    async def unsubscribe(self, ctx: Context, subscription: JSON) -> None: ...
+
+    @abstractmethod
+    def verify(self, headers: Mapping[str, str], body: bytes, subscription: JSON, secret: str) -> bool: ...

@@ -1,0 +1,400 @@
+"""Errors: the class of an error says what happens next.
+
+    SyncdError
+    ├── RateLimited         wait as long as the provider says, then go on where it stood
+    ├── Transient           retry, five times over at most a minute
+    ├── CursorExpired       start a full round, quietly
+    ├── AuthFailed          pause the connection's syncs and notify: a person must mend the credential
+    ├── Forbidden           skip what was asked for (a partition, an account's stream, one item's content)
+    ├── AccountGone         skip the account: the provider says it has no such service, or no longer exists
+    ├── ContentUnavailable  keep the record without its content, for good
+    ├── ProtocolError       the provider's answer makes no sense: retry, then fail the partition
+    └── VersionConflict     a write met a newer version: read again and decide again
+
+Public: the classes above, Next, CATALOGUE, Explanation, explanation_of.
+
+`CATALOGUE` is the one table that the engine, `syncd explain` and docs/errors.md are made from. A connector adds entries
+of its own through `ConnectorInfo.errors`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+__all__ = [
+    "CATALOGUE",
+    "AccountGone",
+    "AuthFailed",
+    "ContentUnavailable",
+    "CursorExpired",
+    "Explanation",
+    "Forbidden",
+    "Next",
+    "ProtocolError",
+    "RateLimited",
+    "SyncdError",
+    "Transient",
+    "VersionConflict",
+    "explanation_of",
+]
+
+
+class Next(StrEnum):
+    """What the engine does after an error."""
+
+    WAIT = "wait"
+    RETRY = "retry"
+    FULL_ROUND = "start a full round"
+    SKIP = "skip"
+    SKIP_ACCOUNT = "skip the account"
+    SKIP_CONTENT = "keep the record without content"
+    PAUSE = "pause the connection and notify"
+    HOLD = "hold for a person"
+    FAIL = "fail the partition"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One entry of the catalogue: `meaning` for `syncd explain`, `action` what syncd does, `hint` what to do."""
+
+    code: str
+    title: str
+    meaning: str
+    action: str
+    hint: str
+
+
+class SyncdError(Exception):
+    """Base of every error that a connector may raise.
+
+    `message` says what happened, in words for an operator; `code` names an entry of the catalogue; `hint` says what to
+    do about this very case and defaults to the catalogue's.
+    """
+
+    next: ClassVar[Next] = Next.FAIL
+    default_code: ClassVar[str] = "SYN-PLUGIN-001"
+
+    def __init__(self, message: str = "", *, code: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message or type(self).__name__
+        self.code = code or self.default_code
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class RateLimited(SyncdError):
+    """The provider said "slow down". `retry_after` is in seconds from now; None where it gave no time.
+
+    `scope` is the budget that is empty: "account" (the default) or "connection".
+    """
+
+    next = Next.WAIT
+    default_code = "SYN-RATE-001"
+
+    def __init__(
+        self,
+        message: str = "the provider asked to slow down",
+        retry_after: float | None = None,
+        *,
+        scope: str = "account",
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.retry_after = retry_after
+        self.scope = scope
+
+
+class Transient(SyncdError):
+    """A fault that goes away by itself: 5xx, a reset, a timeout. `exhausted` is set once retrying has been tried."""
+
+    next = Next.RETRY
+    default_code = "SYN-NET-001"
+
+    def __init__(
+        self,
+        message: str = "the provider failed",
+        *,
+        exhausted: bool = False,
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.exhausted = exhausted
+
+
+class CursorExpired(SyncdError):
+    """The provider no longer knows the cursor, or the resume point."""
+
+    next = Next.FULL_ROUND
+    default_code = "SYN-CURSOR-001"
+
+
+class AuthFailed(SyncdError):
+    """The credential of the whole connection is refused. One account's refusal is Forbidden or AccountGone."""
+
+    next = Next.PAUSE
+    default_code = "SYN-AUTH-001"
+
+
+class Forbidden(SyncdError):
+    """The credential is good, and this is not allowed to it."""
+
+    next = Next.SKIP
+    default_code = "SYN-AUTH-002"
+
+
+class AccountGone(SyncdError):
+    """The account has no such service (no mailbox, no drive, no licence) or exists no more. `state` is what is shown."""
+
+    next = Next.SKIP_ACCOUNT
+    default_code = "SYN-ACCOUNT-001"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        state: str = "unavailable",
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.state = state
+
+
+class ContentUnavailable(SyncdError):
+    """The content can never be had: forbidden, malware, export_limit, too_large. `reason` is stored with the record."""
+
+    next = Next.SKIP_CONTENT
+    default_code = "SYN-CONTENT-001"
+
+    def __init__(self, reason: str, message: str = "", *, code: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message or f"content unavailable: {reason}", code=code, hint=hint)
+        self.reason = reason
+
+
+class ProtocolError(SyncdError):
+    """The provider's answer is not what its documents promise."""
+
+    next = Next.RETRY
+    default_code = "SYN-PROTO-001"
+
+
+class VersionConflict(SyncdError):
+    """A write was refused because the item has changed since it was read."""
+
+    next = Next.FAIL
+    default_code = "SYN-WRITE-001"
+
+
+def _entry(code: str, title: str, meaning: str, action: str, hint: str) -> tuple[str, Explanation]:
+    return code, Explanation(code, title, meaning, action, hint)
+
+
+CATALOGUE: dict[str, Explanation] = dict(
+    [
+        _entry(
+            "SYN-AUTH-001",
+            "credential refused",
+            "The provider refuses the credential of the whole connection: a wrong or rotated key, a revoked consent, an "
+            "unknown client or organisation.",
+            "All syncs of the connection are paused and one notice is sent. Nothing of the mirror changes.",
+            "Mend the credential (see the provider's page in docs/providers), then `syncd check` and `syncd resume NAME`.",
+        ),
+        _entry(
+            "SYN-AUTH-002",
+            "not allowed",
+            "The credential works, but what was asked for is not allowed to it: a missing scope, a private calendar, a "
+            "service that the administrator switched off.",
+            "What was refused is skipped, everything else goes on; the run is `partial`.",
+            "Grant what the message names, or take the account or the stream out of the sync. `syncd check` shows scopes.",
+        ),
+        _entry(
+            "SYN-ACCOUNT-001",
+            "account without this service",
+            "The provider says that the account has no such service (no mailbox, no drive, no licence), or is gone.",
+            "The account's stream is skipped with a state; the run can still be `completed`.",
+            "Nothing, if that is how it should be; otherwise give the account a licence, then `syncd import` again.",
+        ),
+        _entry(
+            "SYN-ACCOUNT-002",
+            "no imported account matches",
+            "The sync's filters match none of the imported, active accounts, or nothing was imported yet.",
+            "The run is `failed`: a sync that covers nobody is a mistake until someone says otherwise.",
+            "Run `syncd import CONNECTION`, look at `syncd accounts CONNECTION`, and check `accounts:` in the YAML.",
+        ),
+        _entry(
+            "SYN-ACCOUNT-003",
+            "other organisation",
+            "The credential now belongs to another organisation than the one that was first imported.",
+            "The import is refused: mixing two organisations in one mirror cannot be undone.",
+            "Use a new connection name for the other organisation, or put the right credential back.",
+        ),
+        _entry(
+            "SYN-RATE-001",
+            "throttled",
+            "The provider asked to slow down for longer than `limits.max_wait` allows inside one run.",
+            "The partition is deferred: it is due again when the provider allows. Nothing is lost.",
+            "Usually nothing. If it keeps coming back, lower `limits` of the connection or ask the provider for more quota.",
+        ),
+        _entry(
+            "SYN-NET-001",
+            "provider unavailable",
+            "The provider answered with server errors or broken connections only, five times over up to a minute.",
+            "The partition has failed for this run and is tried again by the next one, from where it stood.",
+            "Look at the provider's status page and at the network between here and there.",
+        ),
+        _entry(
+            "SYN-PROTO-001",
+            "answer makes no sense",
+            "The provider's answer is not what its documents promise: not JSON, wrong types, a page chain without an end.",
+            "It was asked again, then the partition failed for this run; nothing was taken from the answer.",
+            "If it stays, report it with the run's number: the provider may have changed, or a proxy rewrites answers.",
+        ),
+        _entry(
+            "SYN-CURSOR-001",
+            "cursor expired",
+            "The provider no longer knows where this partition stood.",
+            "One full round starts at once, quietly: same records, same versions, no duplicates.",
+            "Nothing.",
+        ),
+        _entry(
+            "SYN-CURSOR-002",
+            "cursor keeps expiring",
+            "The provider refused the place again and again within one run, also after starting over.",
+            "The partition failed for this run and is tried again by the next one.",
+            "If it stays, report it: the provider hands out places that it does not honour.",
+        ),
+        _entry(
+            "SYN-CONTENT-001",
+            "content can never be had",
+            "The provider will not give this content: forbidden, flagged as malware, over its export limit, or it is above "
+            "`max_size`.",
+            "The record is kept without content, with the reason in `blob.skipped`. This is not a failure.",
+            "Nothing, or change the item at the provider or `max_size` in the YAML.",
+        ),
+        _entry(
+            "SYN-CONTENT-002",
+            "content could not be fetched",
+            "The content could not be had this time.",
+            "The record landed without it, the item counts as failed, and the content is tried again by the next run.",
+            "Usually nothing: look at the cause that the error names if it stays.",
+        ),
+        _entry(
+            "SYN-CONTENT-003",
+            "content does not match",
+            "The content's checksum or size is not what the provider says, also after fetching it once more.",
+            "The record landed without it, the item counts as failed, and the content is tried again by the next run.",
+            "If it stays for one item, open it at the provider: it may be damaged there.",
+        ),
+        _entry(
+            "SYN-ITEM-001",
+            "unreadable item",
+            "The provider sent an item that cannot be understood: no id, wrong types, broken text.",
+            "It is kept in quarantine with its cause; all others land; the run is `partial`. No deletions are concluded "
+            "from a listing that contains an item without an id.",
+            "`syncd show RUN` names it. Open it at the provider, or report it.",
+        ),
+        _entry(
+            "SYN-HOLD-001",
+            "deletions held",
+            "More deletions met in one run than `max_delete` allows, or a partition that had records listed none.",
+            "Nothing is deleted until a person decides; everything else landed.",
+            "Look at them with `syncd approve NAME` or `syncd reject NAME`, which show them first.",
+        ),
+        _entry(
+            "SYN-RUN-001",
+            "paused after failures",
+            "The sync failed as many times in a row as `pause_after` allows.",
+            "It is paused and one notice is sent.",
+            "Look at `syncd history NAME`, mend the cause, then `syncd resume NAME` or run it by hand.",
+        ),
+        _entry(
+            "SYN-RUN-002",
+            "run interrupted",
+            "The process that held the run ended before the run did.",
+            "What was committed stays; the next run goes on from there.",
+            "Nothing. If it keeps happening, look at the system's log for why the process was killed.",
+        ),
+        _entry(
+            "SYN-RUN-003",
+            "already under way",
+            "The sync, or a part of it, is being run by another process, and that run does not cover what was asked.",
+            "Nothing was started (exit 75).",
+            "Wait for it (`syncd status`), or `syncd cancel RUN`.",
+        ),
+        _entry(
+            "SYN-RUN-004",
+            "ledger does not balance",
+            "Items were listed whose outcome is not accounted for.",
+            "The run is `failed` although pages were written: this must never happen.",
+            "Report it with the output of `syncd show RUN --json`.",
+        ),
+        _entry(
+            "SYN-STATE-001",
+            "state directory in use",
+            "Another syncd daemon runs on this state directory.",
+            "This one ends (exit 75).",
+            "Stop the other one, or give this one a directory of its own with `--state`.",
+        ),
+        _entry(
+            "SYN-STATE-002",
+            "state directory unusable",
+            "The state directory or the database in it cannot be read or written.",
+            "Nothing was started.",
+            "Check the owner, the permissions and the free space of the directory.",
+        ),
+        _entry(
+            "SYN-FEED-001",
+            "feed position too old",
+            "The SEQ asked for is older than the oldest tombstone kept: deletions after it may be missing.",
+            "The answer is refused rather than incomplete.",
+            "Read everything again, then follow the feed from the newest `seq`.",
+        ),
+        _entry(
+            "SYN-CONF-001",
+            "configuration invalid",
+            "The folder has problems: each is listed with file, line and column.",
+            "Nothing changes: a running daemon keeps the last good configuration.",
+            "Mend what is listed; `syncd validate` shows it all at once.",
+        ),
+        _entry(
+            "SYN-CONF-002",
+            "not configured",
+            "The name is not in the configuration folder.",
+            "Nothing was started.",
+            "`syncd status` lists the syncs; `syncd validate` says which folder is read.",
+        ),
+        _entry(
+            "SYN-PLUGIN-001",
+            "unexpected error in a connector",
+            "The connector raised an exception that it should not.",
+            "Its partition failed with the traceback in the run's errors; all others went on.",
+            "Report it to the connector's author with the traceback (`syncd show RUN --json`).",
+        ),
+        _entry(
+            "SYN-PLUGIN-002",
+            "connector not available",
+            "The connection's connector is not installed, or failed to load.",
+            "Syncs of that connection fail; all others go on.",
+            "`syncd connectors` shows what is installed and why a plugin is broken.",
+        ),
+        _entry(
+            "SYN-WRITE-001",
+            "version conflict",
+            "A write was refused because the item has changed since it was read.",
+            "Nothing was written; the item is read again.",
+            "Nothing.",
+        ),
+    ]
+)
+
+
+def explanation_of(code: str, more: Iterable[Explanation] = ()) -> Explanation | None:
+    """The catalogue's entry of a code, also among `more` (the connectors' own); None if there is none."""
+    if code in CATALOGUE:
+        return CATALOGUE[code]
+    return next((entry for entry in more if entry.code == code), None)

@@ -1,0 +1,99 @@
+"""OAuth2 for httpx: one token request at a time per key, early refresh, one refresh on 401.
+
+Public: BearerAuth, Token.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Generator, Hashable
+from dataclasses import dataclass
+
+from .clock import Clock, SystemClock
+from .http import httpx
+from .secrets import conceal
+from .types import Account
+
+__all__ = ["BearerAuth", "Token"]
+
+EARLY = 225.0  # seconds before its end at which a token is replaced; a run's longest request fits in
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and its lifetime in seconds from the moment it was given."""
+
+    value: str
+    expires_in: float
+
+
+class BearerAuth(httpx.Auth):
+    """Sign requests with an access token that is fetched when needed.
+
+    A subclass says which token a request needs (`key`), how to ask for it (`token_request`) and how to read the answer
+    (`parse`, which raises AuthFailed, Forbidden, AccountGone, RateLimited or Transient). Many requests at once lead to
+    one token request per key. A 401 leads to one fresh token and one more try. Tokens live in memory only.
+    """
+
+    requires_response_body = False
+    scheme = "Bearer"
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self._tokens: dict[Hashable, tuple[str, float]] = {}
+        self._locks: dict[Hashable, asyncio.Lock] = {}
+
+    def key(self, account: Account | None, stream: str | None) -> Hashable:
+        """Which token a request needs; the default is one for all."""
+        return None
+
+    @abstractmethod
+    def token_request(self, key: Hashable) -> httpx.Request:
+        """The request to the token endpoint. Secrets are revealed here, each time."""
+
+    @abstractmethod
+    def parse(self, key: Hashable, response: httpx.Response) -> Token:
+        """Read the token endpoint's answer (body read), whatever its status."""
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        raise RuntimeError("syncd signs in asynchronously: use httpx.AsyncClient")
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        key = self.key(request.extensions.get("syncd.account"), request.extensions.get("syncd.stream"))
+        token = self._fresh(key)
+        if token is None:
+            async with self._lock(key):
+                token = self._fresh(key)
+                if token is None:
+                    answer = yield self.token_request(key)
+                    await answer.aread()
+                    token = self._keep(key, self.parse(key, answer))
+        request.headers["Authorization"] = f"{self.scheme} {token}"
+        response = yield request
+        if response.status_code != 401:
+            return
+        await response.aread()
+        async with self._lock(key):
+            if self._fresh(key) == token:
+                answer = yield self.token_request(key)
+                await answer.aread()
+                self._keep(key, self.parse(key, answer))
+        request.headers["Authorization"] = f"{self.scheme} {self._tokens[key][0]}"
+        yield request
+
+    def forget(self) -> None:
+        """Drop all tokens, after a secret changed."""
+        self._tokens.clear()
+
+    def _fresh(self, key: Hashable) -> str | None:
+        token, until = self._tokens.get(key, ("", 0.0))
+        return token if token and self.clock.monotonic() < until else None
+
+    def _keep(self, key: Hashable, token: Token) -> str:
+        self._tokens[key] = (
+            conceal(token.value),
+            self.clock.monotonic() + max(30.0, token.expires_in - EARLY),
+        )
+        return token.value
+
+    def _lock(self, key: Hashable) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
