@@ -1,0 +1,3 @@
+"""Stub."""
+from syncd_simulator.google.wire import Route
+ROUTES: list[Route] = []

@@ -1,0 +1,97 @@
+"""Serve an ASGI application on a loopback port from a thread: real sockets, ready when `serve` returns."""
+
+import asyncio
+import socket
+import struct
+import threading
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from syncd_simulator.google.app import ConnectionDropped
+
+STARTUP = 10.0  # seconds
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER that turns close() into a TCP reset
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that lets the application cut its own connection: `scope["extensions"]["syncd_simulator.abort"]`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        inner: Any = self.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})["syncd_simulator.abort"] = self._abort
+            try:
+                await inner(scope, receive, send)
+            except ConnectionDropped:
+                await asyncio.sleep(0)  # let connection_lost run: the cycle then knows that nobody listens
+                await asyncio.sleep(0)
+
+        self.app = app
+
+    def _abort(self) -> None:
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
+
+
+class RunningServer:
+    """A server in a thread. A context manager; `url` has no trailing slash."""
+
+    def __init__(self, app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://{host}:{self.port}"
+        config = uvicorn.Config(
+            app, http=_Protocol, ws="none", lifespan="off", log_level="critical", access_log=False,
+            proxy_headers=False, server_header=False, date_header=False, timeout_keep_alive=60,
+            timeout_graceful_shutdown=1, backlog=1024,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name=f"simulator {self.port}", daemon=True)
+
+    def start(self) -> "RunningServer":
+        """Start and wait until requests are answered."""
+        self._thread.start()
+        waiter = threading.Event()
+        for _ in range(int(STARTUP / 0.005)):
+            if self._server.started:
+                return self
+            waiter.wait(0.005)
+        raise RuntimeError("the simulator did not start")
+
+    def stop(self) -> None:
+        """Stop and wait for the thread; may be called twice."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(STARTUP)
+        self._socket.close()
+
+    def wait(self) -> None:
+        """Block until the server ends."""
+        while self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def __enter__(self) -> "RunningServer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        asyncio.run(self._server.serve(sockets=[self._socket]))
+
+
+def serve(app: ASGIApp, port: int = 0) -> RunningServer:
+    """Serve `app` on loopback; port 0 takes a free one. The server answers when this returns."""
+    return RunningServer(app, port).start()
