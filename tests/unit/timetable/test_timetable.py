@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from syncd.config.model import CronSchedule, EverySchedule
 from syncd.engine.timetable import LARGEST_SHARE, first_due, next_due, phase_of, settle_due
 
