@@ -1,0 +1,116 @@
+"""Logging: one line per event, on stderr, with every known secret blotted out.
+
+Public: configure. structlog's loggers and the standard library's (uvicorn, watchdog, plugins) end in the same handler:
+readable lines on a terminal, JSON elsewhere. Nothing is logged before `configure` was called, so that a command's
+stdout stays its own.
+"""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+
+from syncd.sdk import redact
+
+__all__ = ["configure", "plain"]
+
+Event = MutableMapping[str, Any]
+NOISY = ("httpx", "httpcore", "watchdog", "asyncio", "alembic", "sqlalchemy", "uvicorn.access", "schedule")
+LONGEST = 20_000  # characters of one value
+
+
+def configure(level: str = "info", *, stream: TextIO | None = None, as_json: bool | None = None) -> None:
+    """Send all logs of `level` and above to `stream` (stderr). `as_json`: by default unless it is a terminal."""
+    out = sys.stderr if stream is None else stream
+    json_lines = not out.isatty() if as_json is None else as_json
+    number = logging.getLevelNamesMapping()[level.upper()]
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_Formatter(_processors(json_lines, out)))
+    logging.basicConfig(level=number, handlers=[handler], force=True)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            _exception,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def plain(text: str) -> str:
+    """The text with its control characters written out, so that a provider's text cannot steer a terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """The last word on every line: whatever it was made from, no secret leaves."""
+
+    def __init__(self, processors: list[Any]) -> None:
+        super().__init__(
+            processors=processors, foreign_pre_chain=[structlog.stdlib.add_log_level, _foreign_name, _exception]
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def _processors(json_lines: bool, out: TextIO) -> list[Any]:
+    drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    if json_lines:
+        return [_timestamp, drop, _escape, structlog.processors.JSONRenderer(serializer=_dumps)]
+    console = structlog.dev.ConsoleRenderer(
+        colors=out.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+    )
+    return [_time_of_day, drop, _escape, console]
+
+
+def _dumps(event: Event, **_: Any) -> str:
+    return json.dumps(event, default=str, ensure_ascii=False)
+
+
+def _timestamp(_: Any, __: str, event: Event) -> Event:
+    return {"time": _made(event).isoformat().replace("+00:00", "Z"), **event}
+
+
+def _time_of_day(_: Any, __: str, event: Event) -> Event:
+    event["timestamp"] = f"{_made(event).astimezone():%H:%M:%S}"
+    return event
+
+
+def _made(event: Event) -> datetime:
+    """When the line was made, as the standard library noted it."""
+    return datetime.fromtimestamp(event["_record"].created, UTC)
+
+
+def _foreign_name(_: Any, __: str, event: Event) -> Event:
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord):
+        event["logger"] = record.name
+    return event
+
+
+def _exception(_: Any, __: str, event: Event) -> Event:
+    """A traceback without the values of variables: those may be a person's data."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event["exception"] = "".join(traceback.format_exception(error))
+    return event
+
+
+def _escape(_: Any, __: str, event: Event) -> Event:
+    return {key: plain(value[:LONGEST]) if isinstance(value, str) else value for key, value in event.items()}
