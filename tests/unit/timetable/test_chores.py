@@ -77,7 +77,7 @@ async def test_a_long_sleep_gives_one_run_and_the_phase_stays() -> None:
     async def chore() -> None:
         done.append(clock.seconds)
         if len(done) == 1:
-            clock.seconds += 60.5
+            clock.seconds += 60
 
     chores = Chores(clock)
     chores.every(timedelta(seconds=1), "chore", chore)
