@@ -1,0 +1,287 @@
+"""The public door of the engine: runs of syncs, imports and checks, for the daemon and the command line alike.
+
+Public: Executor, RunHandle (and RunRequest, RunReport, Busy, UnknownName, handed on from where they are defined).
+
+    async with Executor(store, config, connectors) as executor:
+        handle = await executor.submit(RunRequest("acme-nightly"))
+        async for event in handle.events(): ...
+        report = await handle.report()
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from syncd.config.model import Config, SyncConfig
+from syncd.engine.connections import Connection, TransportFactory
+from syncd.engine.events import Event, Progress
+from syncd.engine.imports import ImportReport, check_connection, import_accounts
+from syncd.engine.log import logger
+from syncd.engine.ports import Busy, Store
+from syncd.engine.report import CANCELLED, RELOAD, SHUTDOWN, RunReport, RunRequest
+from syncd.engine.run import Engine, Run
+from syncd.engine.stop import Stop
+from syncd.sdk import Clock, Connector, SystemClock
+
+__all__ = ["Busy", "Executor", "RunHandle", "RunReport", "RunRequest", "UnknownName"]
+
+HEARTBEAT = 20.0  # seconds between two signs of life
+
+
+class UnknownName(LookupError):
+    """The name is not in the configuration (SYN-CONF-002)."""
+
+    code = "SYN-CONF-002"
+
+
+class RunHandle:
+    """A run that is under way, or over. `joined`: it was there before it was asked for, and covers what was asked."""
+
+    def __init__(
+        self, run: int | None, request: RunRequest, task: "asyncio.Task[RunReport]", progress: Progress, stop: Stop
+    ) -> None:
+        self.run = run
+        self.request = request
+        self.joined = False
+        self._task = task
+        self._progress = progress
+        self._stop = stop
+
+    @property
+    def sync(self) -> str:
+        return self.request.sync
+
+    @property
+    def done(self) -> bool:
+        return self._task.done()
+
+    @property
+    def stopping(self) -> bool:
+        """It was asked to end and has not ended yet."""
+        return bool(self._stop)
+
+    @property
+    def progress(self) -> Progress:
+        """The totals so far."""
+        return self._progress
+
+    async def report(self) -> RunReport:
+        """Wait for the end. Cancelling this wait does not touch the run."""
+        return await asyncio.shield(self._task)
+
+    def events(self) -> AsyncIterator[Event]:
+        """Events from now on until the run is over; begins with RunStarted."""
+        return self._progress.listen()
+
+    def cancel(self, reason: str = CANCELLED) -> None:
+        """End the run after the page it has in hand."""
+        self._stop.request(reason)
+
+    def abandon(self) -> None:
+        """End the run now: what is committed stays, what is in hand is dropped."""
+        self._task.cancel()
+
+
+class Executor:
+    """Runs syncs of one configuration against one store. One per process; start it with `async with`."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        connectors: Mapping[str, Connector],
+        *,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        transport: TransportFactory | None = None,
+        heartbeat: float = HEARTBEAT,
+    ) -> None:
+        self.config = config
+        self._store = store
+        self._connectors = connectors
+        self._clock: Clock = clock or SystemClock()
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._transport = transport
+        self._heartbeat = heartbeat
+        self._engine = Engine(store, self._clock, self._rng, config.daemon.concurrency)
+        self._connections: dict[str, Connection] = {}
+        self._retired: list[Connection] = []
+        self._bound: set[tuple[str, str, str | None]] = set()
+        self._runs: dict[str, RunHandle] = {}  # by sync
+        self._others: set[asyncio.Task[RunReport]] = set()  # dry runs
+        self._starting = asyncio.Lock()
+        self._closing = False
+        self._pulse: asyncio.Task[None] | None = None
+        self._log = logger()
+
+    async def __aenter__(self) -> Self:
+        self._pulse = asyncio.create_task(self._beat(), name="syncd heartbeat")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End what is running after its page, close all connections. May be called twice."""
+        await self.drain(grace=30.0)
+        if self._pulse is not None:
+            self._pulse.cancel()
+            await asyncio.gather(self._pulse, return_exceptions=True)
+        for connection in [*self._connections.values(), *self._retired]:
+            await connection.aclose()
+        self._connections.clear()
+        self._retired.clear()
+
+    # -- configuration
+
+    def configure(self, config: Config) -> None:
+        """Use another configuration for what is started from now on. Runs under way keep the one they began with.
+
+        Connections whose configuration is the same keep their tokens and their pacing.
+        """
+        for name, connection in list(self._connections.items()):
+            if config.connections.get(name) != connection.config:
+                self._retired.append(self._connections.pop(name))
+        self.config = config
+        self._engine.resize(config.daemon.concurrency)
+
+    def forget(self, connection: str) -> None:
+        """Drop the access tokens of a connection, after its secret changed."""
+        if connection in self._connections:
+            self._connections[connection].forget()
+
+    # -- runs
+
+    async def submit(self, request: RunRequest) -> RunHandle:
+        """Start a run, or join the one under way if that covers what is asked.
+
+        Raises Busy if one is under way that does not, or if this process is ending; UnknownName if there is no such
+        sync or its connection is not configured.
+        """
+        sync = self._sync(request.sync)
+        async with self._starting:
+            if self._closing:
+                raise Busy("a process that is ending")
+            present = self._runs.get(request.sync)
+            if present is not None and not request.dry_run:
+                return _join(present, request)
+            return await self._start(sync, request)
+
+    def running(self) -> Sequence[RunHandle]:
+        """The runs under way in this process."""
+        return list(self._runs.values())
+
+    def handle(self, run: int) -> RunHandle | None:
+        """A run under way in this process, by its number."""
+        return next((handle for handle in self._runs.values() if handle.run == run), None)
+
+    def cancel(self, run: int, reason: str = CANCELLED) -> bool:
+        """End a run after the page it has in hand. False if it is not under way in this process."""
+        handle = self.handle(run)
+        if handle is not None:
+            handle.cancel(reason)
+        return handle is not None
+
+    async def cancel_sync(self, name: str, reason: str = RELOAD) -> RunReport | None:
+        """End the run of a sync after its page and wait for that; None if none is under way."""
+        handle = self._runs.get(name)
+        if handle is None:
+            return None
+        handle.cancel(reason)
+        return await handle.report()
+
+    async def drain(self, grace: float) -> None:
+        """Take no more work; let runs commit the page in hand for `grace` seconds, then abandon it."""
+        self._closing = True
+        async with self._starting:
+            handles = list(self._runs.values())
+        for handle in handles:
+            handle.cancel(SHUTDOWN)
+        tasks = {handle._task for handle in handles} | self._others
+        for task in self._others:
+            task.cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- connections
+
+    async def import_accounts(self, connection: str) -> ImportReport:
+        """Import the organisation of a connection. Raises SyncdError; nothing is stored then."""
+        return await import_accounts(self._engine, await self._connection(connection))
+
+    async def check(self, connection: str) -> Mapping[str, str]:
+        """Try the credential: per stream `ready` or what is missing. Raises AuthFailed if it is refused as a whole."""
+        return await check_connection(self._engine, await self._connection(connection))
+
+    # -- inside
+
+    def _sync(self, name: str) -> SyncConfig:
+        if name not in self.config.syncs:
+            raise UnknownName(f"there is no sync named {name}")
+        return self.config.syncs[name]
+
+    async def _connection(self, name: str) -> Connection:
+        """The connection's runtime. Raises UnknownName, or SyncdError (SYN-PLUGIN-002) without its connector."""
+        config = self.config.connections.get(name)
+        if config is None:
+            raise UnknownName(f"there is no connection named {name}")
+        known = (name, config.connector, config.previous_name)
+        if known not in self._bound:
+            await self._store.bind_connection(*known)
+            self._bound.add(known)
+        if name not in self._connections:
+            self._connections[name] = Connection.open(config, self._connectors, self._clock, self._rng, self._transport)
+        return self._connections[name]
+
+    async def _start(self, sync: SyncConfig, request: RunRequest) -> RunHandle:
+        connection = await self._connection(sync.connection)
+        run = None
+        if not request.dry_run:
+            run = await self._store.start_run(
+                sync.name, sync.connection, request.trigger, request.scope, self._clock.now()
+            )
+        stop, progress = Stop(), Progress(run)
+        job = Run(self._engine, connection, sync, request, run, stop, progress)
+        task = asyncio.create_task(job.execute(), name=f"run {run} of {sync.name}")
+        handle = RunHandle(run, request, task, progress, stop)
+        if request.dry_run:
+            self._others.add(task)
+            task.add_done_callback(self._others.discard)
+        else:
+            self._runs[sync.name] = handle
+        connection.users += 1
+        task.add_done_callback(lambda _: self._ended(sync.name, handle, connection))
+        return handle
+
+    def _ended(self, name: str, handle: RunHandle, connection: Connection) -> None:
+        connection.users -= 1
+        handle.progress.finish()
+        if self._runs.get(name) is handle:
+            del self._runs[name]
+
+    async def _beat(self) -> None:
+        """Say that this process lives, and close connections that nobody uses any more."""
+        while True:
+            await asyncio.sleep(self._heartbeat)
+            try:
+                await self._store.heartbeat(self._clock.now())
+            except Exception as error:  # the store is away: the next beat tries again
+                self._log.warning("heartbeat failed", error=str(error))
+            for connection in [one for one in self._retired if not one.users]:
+                self._retired.remove(connection)
+                await connection.aclose()
+
+
+def _join(present: RunHandle, request: RunRequest) -> RunHandle:
+    if not present.request.scope.covers(request.scope) or present.stopping:
+        raise Busy("this process", present.run)
+    joined = RunHandle(present.run, present.request, present._task, present._progress, present._stop)
+    joined.joined = True
+    return joined
