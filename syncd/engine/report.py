@@ -47,7 +47,7 @@ class RunRequest:
 
     sync: str
     trigger: Trigger = Trigger.MANUAL
-    scope: RunScope = RunScope()
+    scope: RunScope = field(default_factory=RunScope)
     dry_run: bool = False
 
 

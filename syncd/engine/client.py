@@ -1,0 +1,380 @@
+"""The HTTP client that connectors get as `ctx.http`: signs in, paces, retries, and keeps credentials at home.
+
+Public: PacedClient (one view per call of a connector: an account, a stream, a budget of waiting), Hub (what the views of
+a connection share), Meter (how many requests were made), TooLong.
+
+Order of things for one request: where may it go (guard), is anybody told to wait (blocks), may it go now (gates, rates),
+sign in, send, read, and only then the connector's word on what an answer of 400 or above means.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from syncd.engine.guard import Guard, Verdict
+from syncd.engine.pacing import Budget, Pacing, backoff
+from syncd.engine.policy import TRIES, TRY_FOR
+from syncd.sdk import Account, Clock, ProtocolError, RateLimited, SyncdError, Transient
+from syncd.sdk.http import httpx
+
+__all__ = ["LARGEST", "Hub", "Meter", "PacedClient", "TooLong"]
+
+LARGEST = 64 * 1024 * 1024  # bytes of a body that is not streamed
+REDIRECTS = 10
+TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=None)
+UNSAFE = frozenset({"POST", "PATCH"})  # may have an effect twice, unless extensions["syncd.safe"] says otherwise
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+BROKEN = (httpx.TransportError, httpx.DecodingError)
+HINTS_OF_SECRETS = ("authorization", "cookie", "token", "api-key", "apikey", "secret")
+
+
+class TooLong(RateLimited):
+    """The provider asks for more waiting than one partition may do in one run; `retry_after` is from now."""
+
+
+class Meter(Protocol):
+    """Where requests are counted, those to token endpoints included."""
+
+    requests: int
+
+
+@dataclass(slots=True)
+class Hub:
+    """What all views of one connection share."""
+
+    transport: httpx.AsyncBaseTransport
+    auth: httpx.Auth | None
+    pacing: Pacing
+    guard: Guard
+    retryable: Callable[[httpx.Response], RateLimited | Transient | None]
+    clock: Clock
+    rng: random.Random
+    user_agent: str
+
+
+class _Slot:
+    """The places that a request holds in its budgets' gates, until its body is read or closed."""
+
+    __slots__ = ("_gates", "open", "view")
+
+    def __init__(self, view: "PacedClient | None", gates: tuple[asyncio.Semaphore, ...]) -> None:
+        self.view = view
+        self._gates = gates
+        self.open = True
+
+    def release(self) -> None:
+        if self.open:
+            self.open = False
+            for gate in self._gates:
+                gate.release()
+
+
+# The streamed answer that the present task is reading: what it asks meanwhile must not wait for a place that it holds.
+_reading: ContextVar[_Slot | None] = ContextVar("syncd_reading", default=None)
+
+
+class PacedClient(httpx.AsyncClient):
+    """One caller's view of a connection.
+
+    `max_wait`: seconds of waiting that the provider may ask of this view in all; beyond, TooLong is raised.
+    `activity` changes whenever something happens; `waiting` is above zero while the view waits on purpose.
+    """
+
+    def __init__(self, hub: Hub, account: Account | None, stream: str | None, meter: Meter, max_wait: float) -> None:
+        super().__init__(
+            auth=hub.auth,
+            transport=_Door(self, hub.transport),
+            headers={"User-Agent": hub.user_agent},
+            timeout=TIMEOUT,
+            trust_env=False,
+        )
+        self.cookies.jar.set_policy(_NO_COOKIES)
+        self.hub = hub
+        self.meter = meter
+        self.max_wait = max_wait
+        self.waited = 0.0
+        self.waiting = 0
+        self.activity = 0
+        self._account = account
+        self._stream = stream
+        self._charged_until = 0.0
+
+    async def send(
+        self,
+        request: httpx.Request,
+        *,
+        stream: bool = False,
+        auth: Any = httpx.USE_CLIENT_DEFAULT,
+        follow_redirects: Any = httpx.USE_CLIENT_DEFAULT,
+    ) -> httpx.Response:
+        """As httpx's. Redirects are followed only if asked for, and judged anew each: never with a credential abroad.
+
+        Raises RateLimited (TooLong), Transient (`exhausted` once retrying was of no use), ProtocolError, or what the
+        sign-in raises. Answers of 400 and above that do not mean "later" are given back.
+        """
+        follow = follow_redirects is True
+        for _ in range(REDIRECTS):
+            response = await self._judged(request, stream, auth)
+            if not follow or response.next_request is None:
+                return response
+            await response.aclose()
+            request = response.next_request
+        raise ProtocolError(f"more than {REDIRECTS} redirects from {request.url.host}")
+
+    async def hold_back(self, error: RateLimited, sent_at: float | None = None) -> None:
+        """Block the budget that is empty, for all, and wait until it is open again. Raises TooLong beyond `max_wait`."""
+        account = self._budget()
+        budget = self.hub.pacing.connection if error.scope == "connection" or account is None else account
+        self._block(budget, error, sent_at)
+        await self._open(budget)
+
+    # -- one request
+
+    async def _judged(self, request: httpx.Request, stream: bool, auth: Any) -> httpx.Response:
+        verdict = await self.hub.guard.judge(request.url)
+        request.extensions["syncd.account"] = self._account
+        request.extensions["syncd.stream"] = self._stream
+        if verdict.trusted:
+            return await self._persist(request, stream, auth)
+        url = request.url
+        _make_anonymous(request, verdict)
+        try:
+            return await self._persist(request, stream, None)
+        finally:
+            request.url = url
+
+    async def _persist(self, request: httpx.Request, stream: bool, auth: Any) -> httpx.Response:
+        """Send until there is an answer that does not mean "later"."""
+        tries, began = 0, self.hub.clock.monotonic()
+        while True:
+            sent_at = self.hub.clock.monotonic()
+            error: SyncdError
+            try:
+                response = await self._once(request, stream, auth)
+                later = self.hub.retryable(response) if response.status_code >= 400 else None
+                if later is None:
+                    self._went_well(response)
+                    return response
+                repeat = _is_safe(request) or isinstance(later, RateLimited)
+                error = later
+            except TooLong:
+                raise
+            except (RateLimited, Transient) as caught:  # out of the sign-in: the request itself was not sent
+                if isinstance(caught, RateLimited):
+                    self._block(self.hub.pacing.tokens, caught, sent_at)
+                    continue
+                repeat, error = True, caught
+            except BROKEN as caught:
+                repeat, error = _may_repeat(request, caught), _broken(request, caught)
+            if isinstance(error, RateLimited):
+                await self.hold_back(error, sent_at)
+                continue
+            if not repeat:
+                raise error
+            tries += 1
+            await self._retry_later(error, tries, began)
+
+    async def _retry_later(self, error: SyncdError, tries: int, began: float) -> None:
+        wait = backoff(tries - 1, self.hub.rng)
+        if tries >= TRIES or self.hub.clock.monotonic() - began + wait > TRY_FOR:
+            raise Transient(error.message, exhausted=True, code=error.code, hint=error.hint) from error
+        await self._sleep(wait)
+
+    async def _once(self, request: httpx.Request, stream: bool, auth: Any) -> httpx.Response:
+        slot = await self._enter()
+        try:
+            response = await super().send(request, stream=True, auth=auth, follow_redirects=False)
+        except BaseException:
+            slot.release()
+            raise
+        if stream and response.status_code < 400:
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            response.stream = _Body(response.stream, slot, request)
+            _reading.set(slot)
+            return response
+        try:
+            await _read(response)
+        finally:
+            await response.aclose()
+            slot.release()
+            self.activity += 1
+        return response
+
+    # -- pacing
+
+    def _budget(self) -> Budget | None:
+        key = None if self._account is None else self._account.id
+        return self.hub.pacing.account(key, self.hub.clock.monotonic())
+
+    async def _enter(self) -> _Slot:
+        """Wait until nobody is blocked, both gates have room and both rates allow one more."""
+        outer = _reading.get()
+        if outer is not None and outer.open and outer.view is self:
+            return _Slot(None, ())
+        account = self._budget()
+        budgets = (self.hub.pacing.connection,) if account is None else (account, self.hub.pacing.connection)
+        while True:
+            for budget in budgets:
+                await self._open(budget)
+            slot = await self._gates(budgets)
+            now = self.hub.clock.monotonic()
+            if all(budget.blocked_until <= now for budget in budgets):
+                return slot
+            slot.release()
+
+    async def _gates(self, budgets: tuple[Budget, ...]) -> _Slot:
+        held: list[asyncio.Semaphore] = []
+        try:
+            for budget in budgets:
+                self.waiting += 1
+                try:
+                    await budget.gate.acquire()
+                finally:
+                    self.waiting -= 1
+                held.append(budget.gate)
+                now = self.hub.clock.monotonic()
+                at = budget.reserve(now)
+                if at > now:
+                    await self._sleep(at - now)
+        except BaseException:
+            for gate in held:
+                gate.release()
+            raise
+        return _Slot(self, tuple(held))
+
+    def _block(self, budget: Budget, error: RateLimited, sent_at: float | None) -> None:
+        now = self.hub.clock.monotonic()
+        if error.retry_after is not None:
+            budget.block(now + max(0.0, error.retry_after))
+        elif sent_at is None or sent_at >= budget.wave_at:  # not an echo of the wave that is being waited out
+            budget.block(now + backoff(budget.throttled, self.hub.rng))
+            budget.throttled += 1
+        budget.wave_at = now
+
+    async def _open(self, budget: Budget) -> None:
+        """Wait until the budget is not blocked, as far as `max_wait` reaches."""
+        while (until := budget.blocked_until) > (now := self.hub.clock.monotonic()):
+            more = until - max(now, self._charged_until)
+            if self.waited + more > self.max_wait:
+                raise TooLong(
+                    f"the provider asks to wait {until - now:.0f} s, more than limits.max_wait allows in one run",
+                    until - now,
+                )
+            if more > 0:
+                self.waited += more
+                self._charged_until = until
+            await self._sleep(until - now)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waiting += 1
+        try:
+            await self.hub.clock.sleep(seconds)
+        finally:
+            self.waiting -= 1
+            self.activity += 1
+
+    def _went_well(self, response: httpx.Response) -> None:
+        if response.status_code < 400:
+            self.hub.pacing.connection.throttled = 0
+            account = self._budget()
+            if account is not None:
+                account.throttled = 0
+
+
+class _Door(httpx.AsyncBaseTransport):
+    """The last step before the wire: counts, and makes token requests wait while the token endpoint is blocked."""
+
+    def __init__(self, view: PacedClient, wire: httpx.AsyncBaseTransport) -> None:
+        self._view = view
+        self._wire = wire
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        view = self._view
+        if "syncd.account" not in request.extensions:
+            await view._open(view.hub.pacing.tokens)
+        view.meter.requests += 1
+        view.activity += 1
+        return await self._wire.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """The wire belongs to the connection."""
+
+
+class _Body(httpx.AsyncByteStream):
+    """A streamed body: tells faults in the SDK's words, and gives the slot back when it is closed (or forgotten)."""
+
+    def __init__(self, body: httpx.AsyncByteStream, slot: _Slot, request: httpx.Request) -> None:
+        self._body = body
+        self._slot = slot
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._body:
+                if self._slot.view is not None:
+                    self._slot.view.activity += 1
+                yield chunk
+        except BROKEN as error:
+            raise _broken(self._request, error) from error
+
+    async def aclose(self) -> None:
+        self._slot.release()
+        await self._body.aclose()
+
+    def __del__(self) -> None:
+        self._slot.release()
+
+
+async def _read(response: httpx.Response) -> None:
+    """Read the body, up to LARGEST bytes after decompression."""
+    parts, size = [], 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > LARGEST:
+            raise ProtocolError(f"an answer of {response.request.url.host} is larger than {LARGEST >> 20} MiB")
+        parts.append(part)
+    response._content = b"".join(parts)  # what `aread` does, with a limit
+
+
+def _make_anonymous(request: httpx.Request, verdict: Verdict) -> None:
+    """Take every credential out, and nail the connection to the address that was checked."""
+    for name in list(request.headers):
+        if any(hint in name.lower() for hint in HINTS_OF_SECRETS):
+            del request.headers[name]
+    if verdict.address is not None:
+        address = f"[{verdict.address}]" if ":" in verdict.address else verdict.address
+        request.extensions["sni_hostname"] = request.url.host
+        request.url = request.url.copy_with(host=address)
+
+
+def _is_safe(request: httpx.Request) -> bool:
+    return request.method not in UNSAFE or bool(request.extensions.get("syncd.safe"))
+
+
+def _may_repeat(request: httpx.Request, error: Exception) -> bool:
+    """Whether sending again cannot have an effect twice, and the body is still there."""
+    if not isinstance(request.stream, httpx.ByteStream):
+        return False
+    if _is_safe(request) or isinstance(error, NOT_SENT):
+        return True
+    with contextlib.suppress(RuntimeError):  # raised where the error knows no request
+        return isinstance(error, httpx.RequestError) and error.request is not request  # the token's, not this one
+    return False
+
+
+def _broken(request: httpx.Request, error: Exception) -> Transient:
+    kind = type(error).__name__
+    return Transient(f"{request.method} to {request.url.host} failed: {kind}")
+
+
+def _no_cookies() -> Any:
+    from http.cookiejar import DefaultCookiePolicy
+
+    return DefaultCookiePolicy(allowed_domains=[])
+
+
+_NO_COOKIES = _no_cookies()  # cookies would travel from one account's requests to another's

@@ -1,0 +1,144 @@
+"""A connection at work: its connector, credential, pacing and wire, shared by all runs that use it.
+
+Public: Connection, TransportFactory.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from syncd.config.model import ConnectionConfig
+from syncd.engine.client import Hub, Meter, PacedClient
+from syncd.engine.guard import Guard
+from syncd.engine.log import logger
+from syncd.engine.pacing import Pacing, effective_limits
+from syncd.engine.transport import direct
+from syncd.sdk import (
+    JSON,
+    Account,
+    BearerAuth,
+    Clock,
+    Connector,
+    Context,
+    Partition,
+    Stream,
+    SyncdError,
+)
+from syncd.sdk.http import httpx
+
+__all__ = ["Connection", "TransportFactory"]
+
+TransportFactory = Callable[[], httpx.AsyncBaseTransport]
+
+
+class Connection:
+    """Built once per connection and configuration; a changed configuration makes another one.
+
+    `users` counts the runs that hold it. Tokens live in `auth`, so they live as long as this does.
+    """
+
+    def __init__(self, config: ConnectionConfig, connector: Connector, hub: Hub) -> None:
+        self.config = config
+        self.connector = connector
+        self.hub = hub
+        self.users = 0
+        self.streams: dict[str, Stream] = {stream.info.name: stream for stream in connector.streams()}
+
+    @classmethod
+    def open(
+        cls,
+        config: ConnectionConfig,
+        connectors: Mapping[str, Connector],
+        clock: Clock,
+        rng: random.Random,
+        transport: TransportFactory | None = None,
+    ) -> "Connection":
+        """Put a connection together. Raises SyncdError (SYN-PLUGIN-002) if its connector is not available.
+
+        With a transport of the caller's, names of foreign hosts are not resolved: it decides what they mean.
+        """
+        connector = connectors.get(config.connector)
+        if connector is None:
+            raise SyncdError(f"the connector {config.connector} is not installed or broken", code="SYN-PLUGIN-002")
+        hub = Hub(
+            transport=(transport or direct)(),
+            auth=connector.auth(config.settings),
+            pacing=Pacing(effective_limits(connector.info.limits, config.limits)),
+            guard=_guard(connector, config, transport is None),
+            retryable=connector.retryable,
+            clock=clock,
+            rng=rng,
+            user_agent=f"syncd/{_version()} (gzip)",
+        )
+        if isinstance(hub.auth, BearerAuth):  # token lifetimes by the same clock as all else
+            hub.auth.clock = clock
+        return cls(config, connector, hub)
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def max_wait(self) -> float:
+        return self.config.limits.max_wait.total_seconds()
+
+    @property
+    def concurrency(self) -> int:
+        """Requests in flight, and therefore also partitions in flight: more would only wait."""
+        return max(1, self.hub.pacing.limits.concurrency)
+
+    def client(self, account: Account | None, stream: str | None, meter: Meter) -> PacedClient:
+        """A view for one caller, with its own budget of waiting."""
+        return PacedClient(self.hub, account, stream, meter, self.max_wait)
+
+    def context(
+        self,
+        meter: Meter,
+        *,
+        account: Account | None = None,
+        stream: str | None = None,
+        partition: Partition | None = None,
+        options: Mapping[str, JSON] | None = None,
+        **more: Any,
+    ) -> Context:
+        """The surroundings of one call of the connector; `more` are further fields of Context."""
+        facts = {
+            "connection": self.name,
+            "account": account.address if account else None,
+            "stream": stream,
+            "partition": partition.id if partition else None,
+        }
+        return Context(
+            http=self.client(account, stream, meter),
+            clock=self.hub.clock,
+            log=logger(**{key: value for key, value in facts.items() if value}),
+            settings=self.config.settings,
+            account=account,
+            partition=partition,
+            options=options or {},
+            limit=max(1, self.hub.pacing.limits.account_concurrency),
+            **more,
+        )
+
+    def forget(self) -> None:
+        """Drop access tokens: the next request signs in anew."""
+        forget = getattr(self.hub.auth, "forget", None)
+        if forget is not None:
+            forget()
+
+    async def aclose(self) -> None:
+        await self.hub.transport.aclose()
+
+
+def _guard(connector: Connector, config: ConnectionConfig, real: bool) -> Guard:
+    origins = connector.origins(config.settings)
+    return Guard(origins) if real else Guard(origins, None)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("syncd")
+    except PackageNotFoundError:
+        return "0"
