@@ -23,11 +23,13 @@ __all__ = [
     "ContentState",
     "Counts",
     "ImportResult",
+    "Leftovers",
     "OpenRound",
     "OtherOrganization",
     "PageOutcome",
     "PartitionRow",
     "PartitionState",
+    "Peek",
     "Pending",
     "PendingOrigin",
     "PendingState",
@@ -179,6 +181,23 @@ class PartitionState:
 
 
 @dataclass(frozen=True, slots=True)
+class Peek:
+    """A partition as a dry run sees it; one never stored has id 0. `live`: its live, in-scope records."""
+
+    row: PartitionRow
+    state: PartitionState
+    live: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What earlier runs left behind, as (account id, stream): proposals still open, contents due to be tried again."""
+
+    proposals: frozenset[tuple[int, str]] = frozenset()
+    retries: frozenset[tuple[int, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class RoundPlan:
     """How the round reads. `resume`: go on with the round that was cut; `scope_changed`: absences leave scope."""
 
@@ -240,11 +259,15 @@ class ContentPlan:
 
 @dataclass(frozen=True, slots=True)
 class PageOutcome:
-    """What a page did. `errors`: rejected items and failed contents, to be shown with the run."""
+    """What a page did. `errors`: items that the store itself refused, to be shown with the run.
+
+    Items that came as Reject, and contents that failed, are not among them: the engine knows and shows those.
+    """
 
     counts: Counts
     round_complete: bool = False
     empty_listing: bool = False
+    errors: Sequence["RunError"] = ()
 
 
 class PendingOrigin(StrEnum):
@@ -468,11 +491,14 @@ class Store(Protocol):
 
         Returns after COMMIT. With `page.last` the round is complete: a full one sweeps, the lease is given back.
         Safe to repeat with the same page: the second time counts as unchanged. `dry`: all is rolled back, only the
-        counts are true.
+        counts are true; the round may come from a Peek then (no lease, id and fence 0, partition id 0 if unknown).
         """
 
     async def end_round(self, rnd: OpenRound, end: RoundEnd, now: datetime, *, until: datetime | None = None) -> None:
         """Give the lease back without completing the round. A stale round is ignored."""
+
+    async def peek(self, spec: StreamSpec, account_id: int, listed: Sequence[Partition]) -> Sequence[Peek]:
+        """For a dry run: what is known of these partitions, shared ones included. Nothing is written."""
 
     # -- deletions
     async def settle(
@@ -482,6 +508,9 @@ class Store(Protocol):
 
     async def held(self, connection: str, streams: Sequence[str]) -> int:
         """How many undecided held deletions there are."""
+
+    async def leftovers(self, connection: str, now: datetime) -> Leftovers:
+        """One look at the start of a run, so that accounts with nothing open cost no further questions."""
 
     # -- contents to try again
     async def retries(self, spec: StreamSpec, account_id: int, now: datetime) -> Sequence[Retry]: ...
