@@ -128,10 +128,7 @@ class Dispatcher:
     def _run(self, call: Call, route: Route) -> Reply:
         tree = fields.parse(text) if (text := call.get("fields")) else None
         answer = route.handler(self.world, call)
-        if isinstance(answer, Reply):
-            reply = answer
-        else:
-            reply = Reply(204) if answer is None else Reply(200, answer)
+        reply = answer if isinstance(answer, Reply) else Reply(200 if answer is not None else 204, answer)
         if reply.status < 300 and not isinstance(reply.body, bytes | None):
             if "fields" in call.query and tree is None:
                 reply.body = {}

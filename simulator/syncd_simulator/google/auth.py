@@ -24,26 +24,94 @@ SKEW = 300  # seconds by which iat may lie in the future
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 KNOWN_SCOPES = scopes(
-    *"contacts contacts.readonly contacts.other.readonly directory.readonly userinfo.email userinfo.profile "
-    "user.addresses.read user.birthday.read user.emails.read user.gender.read user.organization.read "
-    "user.phonenumbers.read calendar calendar.readonly calendar.events calendar.events.readonly "
-    "calendar.events.owned calendar.events.owned.readonly calendar.events.freebusy calendar.events.public.readonly "
-    "calendar.calendarlist calendar.calendarlist.readonly calendar.calendars calendar.calendars.readonly "
-    "calendar.acls calendar.acls.readonly calendar.settings.readonly calendar.freebusy calendar.app.created "
-    "drive drive.readonly drive.file drive.metadata drive.metadata.readonly drive.appdata drive.scripts "
-    "drive.photos.readonly drive.activity drive.activity.readonly drive.labels drive.labels.readonly drive.meet.readonly "
-    "gmail.readonly gmail.metadata gmail.modify gmail.compose gmail.insert gmail.labels gmail.send "
-    "gmail.settings.basic gmail.settings.sharing gmail.addons.current.action.compose "
-    "admin.directory.user admin.directory.user.readonly admin.directory.user.alias admin.directory.user.alias.readonly "
-    "admin.directory.group admin.directory.group.readonly admin.directory.group.member "
-    "admin.directory.group.member.readonly admin.directory.orgunit admin.directory.orgunit.readonly "
-    "admin.directory.rolemanagement admin.directory.rolemanagement.readonly admin.directory.domain "
-    "admin.directory.domain.readonly admin.directory.customer admin.directory.customer.readonly "
-    "admin.directory.userschema admin.directory.userschema.readonly admin.directory.resource.calendar "
-    "admin.directory.resource.calendar.readonly admin.directory.device.chromeos "
-    "admin.directory.device.mobile admin.reports.audit.readonly admin.reports.usage.readonly "
-    "cloud-platform pubsub tasks tasks.readonly spreadsheets spreadsheets.readonly documents documents.readonly "
-    "presentations presentations.readonly".split(),
+    *[
+        "contacts",
+        "contacts.readonly",
+        "contacts.other.readonly",
+        "directory.readonly",
+        "userinfo.email",
+        "userinfo.profile",
+        "user.addresses.read",
+        "user.birthday.read",
+        "user.emails.read",
+        "user.gender.read",
+        "user.organization.read",
+        "user.phonenumbers.read",
+        "calendar",
+        "calendar.readonly",
+        "calendar.events",
+        "calendar.events.readonly",
+        "calendar.events.owned",
+        "calendar.events.owned.readonly",
+        "calendar.events.freebusy",
+        "calendar.events.public.readonly",
+        "calendar.calendarlist",
+        "calendar.calendarlist.readonly",
+        "calendar.calendars",
+        "calendar.calendars.readonly",
+        "calendar.acls",
+        "calendar.acls.readonly",
+        "calendar.settings.readonly",
+        "calendar.freebusy",
+        "calendar.app.created",
+        "drive",
+        "drive.readonly",
+        "drive.file",
+        "drive.metadata",
+        "drive.metadata.readonly",
+        "drive.appdata",
+        "drive.scripts",
+        "drive.photos.readonly",
+        "drive.activity",
+        "drive.activity.readonly",
+        "drive.labels",
+        "drive.labels.readonly",
+        "drive.meet.readonly",
+        "gmail.readonly",
+        "gmail.metadata",
+        "gmail.modify",
+        "gmail.compose",
+        "gmail.insert",
+        "gmail.labels",
+        "gmail.send",
+        "gmail.settings.basic",
+        "gmail.settings.sharing",
+        "gmail.addons.current.action.compose",
+        "admin.directory.user",
+        "admin.directory.user.readonly",
+        "admin.directory.user.alias",
+        "admin.directory.user.alias.readonly",
+        "admin.directory.group",
+        "admin.directory.group.readonly",
+        "admin.directory.group.member",
+        "admin.directory.group.member.readonly",
+        "admin.directory.orgunit",
+        "admin.directory.orgunit.readonly",
+        "admin.directory.rolemanagement",
+        "admin.directory.rolemanagement.readonly",
+        "admin.directory.domain",
+        "admin.directory.domain.readonly",
+        "admin.directory.customer",
+        "admin.directory.customer.readonly",
+        "admin.directory.userschema",
+        "admin.directory.userschema.readonly",
+        "admin.directory.resource.calendar",
+        "admin.directory.resource.calendar.readonly",
+        "admin.directory.device.chromeos",
+        "admin.directory.device.mobile",
+        "admin.reports.audit.readonly",
+        "admin.reports.usage.readonly",
+        "cloud-platform",
+        "pubsub",
+        "tasks",
+        "tasks.readonly",
+        "spreadsheets",
+        "spreadsheets.readonly",
+        "documents",
+        "documents.readonly",
+        "presentations",
+        "presentations.readonly",
+    ],
     "https://mail.google.com/",
 ) | {"openid", "email", "profile"}
 
@@ -300,8 +368,6 @@ def private_pem() -> str:
     """The key in the PKCS 8 form of key files."""
     return (
         rsa_key()
-        .private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         .decode()
     )

@@ -184,7 +184,7 @@ def _role(role_id: str, name: str, is_super: bool) -> JSON:
 def role_assignments_list(world: GoogleWorld, call: Call) -> JSON:
     """`GET customer/{c}/roleassignments`: who holds which role."""
     _check_customer(world, call)
-    assignments = []
+    assignments: list[JSON] = []
     for user in world.users.values():
         for role_id, held in ((SUPER_ADMIN, user.is_admin), (DELEGATED, user.is_delegated_admin)):
             if held:

@@ -21,7 +21,9 @@ from syncd_simulator.clock import SimClock, rfc3339
 from syncd_simulator.google import errors
 from syncd_simulator.google.wire import JSON, ApiError, Call, Reply
 
-HTML = "<!DOCTYPE html><html lang=en><title>Error {0}</title><p><b>{0}.</b> That is an error. That is all we know.</html>"
+HTML = (
+    "<!DOCTYPE html><html lang=en><title>Error {0}</title><p><b>{0}.</b> That is an error. That is all we know.</html>"
+)
 
 
 @dataclass

@@ -18,7 +18,7 @@ READ = scopes("contacts", "contacts.readonly")
 WRITE = scopes("contacts")
 OTHER = scopes("contacts.other.readonly")
 DIRECTORY = scopes("directory.readonly")
-OTHER_MASK = frozenset("emailAddresses metadata names phoneNumbers photos".split())
+OTHER_MASK = frozenset(["emailAddresses", "metadata", "names", "phoneNumbers", "photos"])
 NO_MASK = (
     "{0} mask is required. Please specify one or more valid paths. Valid paths are documented at "
     "https://developers.google.com/people/api/rest/v1/people/get."
@@ -106,9 +106,7 @@ def open_page(world: GoogleWorld, call: Call, feed: Feed, equal: str) -> Page:
     return page
 
 
-def _from_sync_token(
-    world: GoogleWorld, call: Call, feed: Feed, equal: str, epoch: int, text: str
-) -> Page:
+def _from_sync_token(world: GoogleWorld, call: Call, feed: Feed, equal: str, epoch: int, text: str) -> Page:
     who, since, stamp, then, same = unseal("people sync", text)
     if who != [feed.kind, call.user.id]:
         raise errors.invalid_argument()
@@ -369,9 +367,7 @@ def _check_etag(person: JSON, body: JSON) -> None:
 
 
 def _stale(which: str) -> ApiError:
-    message = (
-        f"Request {which} is different than the current {which}. Clear local cache and get the latest person."
-    )
+    message = f"Request {which} is different than the current {which}. Clear local cache and get the latest person."
     return ApiError(400, "failedPrecondition", message, status="FAILED_PRECONDITION")
 
 

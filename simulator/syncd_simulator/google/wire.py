@@ -135,7 +135,7 @@ class Call:
 
 def not_an_integer(name: str, text: str) -> ApiError:
     """§1.4: the v2-style text for a non-integer value of an int parameter."""
-    message = f'Invalid value at \'{name}\' (TYPE_INT32), "{text}"'
+    message = f"Invalid value at '{name}' (TYPE_INT32), \"{text}\""
     violation = {"field": name, "description": message}
     details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}]
     return ApiError(400, "badRequest", message, status="INVALID_ARGUMENT", details=details)

@@ -7,6 +7,7 @@ import random
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from syncd_simulator.clock import SimClock, rfc3339
 from syncd_simulator.google.auth import Credentials
@@ -18,6 +19,7 @@ from syncd_simulator.google.groups import GroupBook
 from syncd_simulator.google.mailbox import Mailbox
 from syncd_simulator.google.quotas import Quotas
 from syncd_simulator.google.requestlog import RequestLog
+from syncd_simulator.google.snapshot import snapshot
 from syncd_simulator.google.wire import JSON
 
 APIS = ("people", "calendar", "drive", "gmail", "admin")
@@ -118,7 +120,7 @@ class GoogleWorld:
     def rename_user(self, user: User, address: str) -> None:
         """§8: the primary address changes, the old one becomes an alias; the id stays."""
         user.aliases = [*[alias for alias in user.aliases if alias != address], user.address]
-        self.calendars.rename_owner(user, address, self.now())
+        self.calendars.rename_owner(user, address, list(self.users.values()), self.now())
         user.address = address
         self.addresses[address] = user
         self.touch_user(user)
@@ -195,6 +197,11 @@ class GoogleWorld:
         """A page size after `page_cap`."""
         return min(size, self.page_cap.get(api, size))
 
+    def snapshot(self, user: User | str, kind: str) -> dict[str, Any]:
+        """The truth that a mirror must show: `contacts`, `calendar`, `files` or `mail` of one user."""
+        with self.lock:
+            return snapshot(self, self.user(user) if isinstance(user, str) else user, kind)
+
     # -- credentials ------------------------------------------------------------------------------------------
 
     @property
@@ -227,4 +234,4 @@ class GoogleWorld:
     def endpoints(self, base_url: str) -> dict[str, str]:
         """The `endpoints` mapping of a google connection: API roots, and the full token URL."""
         root = base_url.rstrip("/")
-        return {api: root for api in APIS} | {"token": f"{root}/token"}
+        return dict.fromkeys(APIS, root) | {"token": f"{root}/token"}
