@@ -1,0 +1,139 @@
+"""Seeded random walks: edits, moves, deletions, expiry, throttles, faults, restarts and resets in any order, and at the
+end the mirror equals the simulated organisation.
+
+A failure prints its seed: `pytest tests/walks -k "[17]"` walks it again. `make nightly` walks a thousand.
+"""
+
+import random
+from pathlib import Path
+
+import pytest
+from syncd_simulator import SimClock
+from syncd_simulator.google.edits import Editor
+from syncd_simulator.google.seed import tiny_organisation
+
+from syncd.engine.ports import RunStatus
+from tests.support.mirror import STREAMS, Lab
+from tests.support.truth import differences
+
+APIS = {"contacts": "people", "calendar": "calendar", "files": "drive", "mail": "gmail"}
+OPTIONS = {"contacts": {}, "calendar": {"calendars": "all"}, "files": {}, "mail": {}}
+START = 1_790_000_000.0
+
+
+class Walk:
+    """One walk: a world, its editor, and the syncd that follows it."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.rng = random.Random(seed)
+        self.world = tiny_organisation(seed, SimClock.manual(START))
+        self.editor = Editor(self.world, seed)
+        self.lab = Lab(self.world, folder, OPTIONS)
+        self.told: list[str] = []
+
+    async def step(self) -> None:
+        kinds = (
+            self.edit,
+            self.edit,
+            self.edit,
+            self.expire,
+            self.fault,
+            self.fault,
+            self.restart,
+            self.reset,
+            self.wait,
+        )
+        name = self.rng.choice(kinds)
+        self.told.append(name.__name__)
+        await name()
+        if self.rng.random() < 0.6:
+            await self.sync()
+
+    async def edit(self) -> None:
+        for _ in range(self.rng.randint(1, 6)):
+            self.told[-1] += f" {self.editor.random_edit()}"
+
+    async def expire(self) -> None:
+        user = self.rng.choice(list(self.world.users.values()))
+        self.world.expire(self.rng.choice(list(APIS.values())), user)
+
+    async def fault(self) -> None:
+        api, times = self.rng.choice(list(APIS.values())), self.rng.randint(1, 4)
+        faults, skip = self.world.faults, self.rng.randint(0, 8)
+        kind = self.rng.choice(("rate_limit", "backend", "truncate", "reset", "garbage", "html"))
+        self.told[-1] += f" {kind} {api}"
+        if kind == "rate_limit":
+            faults.answer("rate_limit", api=api, times=times, skip=skip)
+        elif kind == "backend":
+            faults.raw(
+                503,
+                b'{"error": {"code": 503, "message": "The service is currently unavailable."}}',
+                api=api,
+                times=times,
+                skip=skip,
+            )
+        elif kind == "truncate":
+            faults.truncate(keep=self.rng.random(), api=api, times=times, skip=skip)
+        elif kind == "reset":
+            faults.reset(api=api, times=times, skip=skip)
+        elif kind == "garbage":
+            faults.invalid_json(api=api, times=times, skip=skip)
+        else:
+            faults.raw(502, b"<html>Bad gateway</html>", api=api, times=times, skip=skip)
+
+    async def restart(self) -> None:
+        await self.lab.restart()
+
+    async def reset(self) -> None:
+        self.lab.store.reset("acme", [self.rng.choice(STREAMS)], None)
+
+    async def wait(self) -> None:
+        self.world.clock.advance(self.rng.choice((60.0, 3600.0, 86400.0 * 3)))
+
+    async def sync(self) -> RunStatus:
+        report = await self.lab.sync(full=self.rng.random() < 0.05)
+        self.told.append(f"sync {report.status}")
+        if report.status is RunStatus.HELD:
+            await self.approve()
+        return report.status
+
+    async def approve(self) -> None:
+        self.lab.store.approve("acme", list(STREAMS), None, "tombstone", self.lab.clock.now())
+        self.told.append("approve")
+
+    async def settle(self) -> None:
+        """Clear skies, then sync until nothing is left to do."""
+        self.world.faults.clear()
+        self.world.clock.advance(3600)
+        for _ in range(4):
+            if await self.sync() is RunStatus.COMPLETED:
+                return
+        report = await self.lab.sync()
+        raise AssertionError(f"never completed: {report.to_json()} after {self.told}")
+
+
+async def walk(seed: int, folder: Path, steps: int = 12) -> None:
+    here = Walk(seed, folder)
+    async with here.lab:
+        await here.sync()
+        for _ in range(steps):
+            await here.step()
+        await here.settle()
+        wrong = [text for stream in STREAMS for text in differences(here.lab, stream)]
+        assert not wrong, f"seed {seed}: {wrong[:10]} after {here.told}"
+        quiet = await here.lab.sync()
+        changed = quiet.counts.new, quiet.counts.updated, quiet.counts.deleted
+        assert changed == (0, 0, 0), f"seed {seed}: a run without edits found {changed} after {here.told}"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(100))
+async def test_a_random_walk_ends_with_the_mirror_equal_to_the_source(seed: int, tmp_path: Path) -> None:
+    await walk(seed, tmp_path)
+
+
+@pytest.mark.nightly
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(1000, 2000))
+async def test_a_thousand_random_walks(seed: int, tmp_path: Path) -> None:
+    await walk(seed, tmp_path, steps=20)
