@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 import schedule
-import structlog
 
+from syncd.engine.log import logger
 from syncd.sdk import Clock
 
 __all__ = ["TICK", "Chores"]
@@ -23,7 +23,7 @@ __all__ = ["TICK", "Chores"]
 TICK = 0.25  # seconds between looks at the list
 Chore = Callable[[], Awaitable[object]]
 
-log = structlog.get_logger(__name__)
+log = logger()
 
 
 class _Job(schedule.Job):

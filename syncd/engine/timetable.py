@@ -48,14 +48,14 @@ def first_due(schedule: Schedule, now: datetime, share: float = 0.0) -> datetime
 def settle_due(schedule: Schedule, saved: datetime, now: datetime) -> datetime:
     """The saved due time, unless the clock has gone back so far that it can no longer be right.
 
-    A past one stays (it is what a catch-up run is for). A future one later than the schedule would ever put it comes
-    from a clock that was wrong: it is worked out anew, so that a clock set back never stops a sync.
+    A past one stays (it is what a catch-up run is for). A future one that the schedule would not give comes
+    from a wrong clock or an older schedule: it is worked out anew, so that a clock set back never stops a sync.
     """
     if saved <= now:
         return saved
     if isinstance(schedule, EverySchedule):
         return min(saved, _utc(now) + schedule.interval * (1 + LARGEST_SHARE))
-    return min(saved, _next_cron(schedule, now))
+    return _next_cron(schedule, now)
 
 
 def phase_of(name: str, seed: str) -> float:
