@@ -22,6 +22,7 @@ __all__ = [
     "Asked",
     "Fault",
     "FaultTransport",
+    "Planned",
     "answer",
     "block",
     "html",
@@ -68,11 +69,14 @@ class Asked:
 
 
 @dataclass(slots=True)
-class _Rule:
+class Planned:
+    """A fault that waits for its request; `played` counts."""
+
     fault: Fault
     at: int | None
     when: Callable[[Asked], bool] | None
     times: int | None
+    played: int = 0
 
     def matches(self, asked: Asked) -> bool:
         if self.times == 0 or (self.at is not None and asked.number < self.at):
@@ -118,14 +122,15 @@ class FaultTransport(httpx.AsyncBaseTransport):
     log: list[Asked] = field(default_factory=list)
     open_answers: int = 0
     runaway: bool = False
-    _rules: list[_Rule] = field(default_factory=list)
+    _rules: list[Planned] = field(default_factory=list)
     _count: int = 0
 
     def add(
         self, fault: Fault, *, at: int | None = None, when: Callable[[Asked], bool] | None = None, times: int | None = 1
-    ) -> None:
+    ) -> "Planned":
         """Play `fault` on the `at`-th request from now on (1 is the next), or where `when` holds; `times` None: for ever."""
-        self._rules.append(_Rule(fault, None if at is None else self._count + at, when, times))
+        self._rules.append(Planned(fault, None if at is None else self._count + at, when, times))
+        return self._rules[-1]
 
     def calm(self) -> None:
         """Forget all faults."""
@@ -148,6 +153,7 @@ class FaultTransport(httpx.AsyncBaseTransport):
         if self.budget < 0:
             self.runaway = True
             raise Runaway(f"request {self._count} ({asked.kind}) is beyond the budget of this test")
+        await asyncio.sleep(0)  # a real network lets others run, so a source in memory must too
         response = await self._answer(request, asked)
         asked.status = response.status_code
         if self.keep:
@@ -165,6 +171,7 @@ class FaultTransport(httpx.AsyncBaseTransport):
 
         for rule in self._rules:
             if rule.matches(asked):
+                rule.played += 1
                 if rule.times is not None:
                     rule.times -= 1
                 return await rule.fault(request, forward)

@@ -6,7 +6,7 @@ Public: NotesApi (the provider), NotesSource (the same, as the conformance suite
     POST /token                                  {"client_secret"} → {"access_token", "expires_in"}
     GET  /users?page=                            {"users": [{"id", "email", "name", "state"}], "next"}
     GET  /users/U/notebooks                      {"notebooks": [{"id", "title"}]}
-    GET  /users/U/notebooks/B/notes?page=        {"notes": [note], "next" | "sync"}
+    GET  /users/U/notebooks/B/notes?page=        {"notes": [note], "next" + "more" | "sync"}; "more": the URL
     GET  /users/U/notebooks/B/changes?since=     {"changes": [{"note": note} | {"gone": id}], "next" | "sync"}
     GET  /users/U/notes/N                        note, or 404
     GET  /users/U/tags?offset=                   {"tags": [{"id", "name"}], "total"}
@@ -185,6 +185,7 @@ class NotesApi:
         answer: dict[str, JSON] = {"notes": [note.json() for note in rest[: self.size]]}
         if len(rest) > self.size:
             answer["next"] = f"list:{self.epoch}:{since}:{rest[self.size - 1].id}"
+            answer["more"] = f"{ROOT}/users/{user}/notebooks/{notebook}/notes?page={answer['next']}"
         else:
             answer["sync"] = f"sync:{self.epoch}:{since}:"
         return answer

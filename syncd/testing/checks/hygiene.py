@@ -9,7 +9,7 @@ import json
 import logging
 import tracemalloc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -110,6 +110,7 @@ async def the_event_loop_is_never_blocked(case: Case, seed: int) -> None:
         for _ in range(3):
             gaps: list[float] = []
             monitor = asyncio.ensure_future(_monitor(gaps))
+            await asyncio.sleep(0)
             try:
                 await driver.copy().sync()
             finally:
@@ -174,12 +175,20 @@ def _texts(item: Any) -> Iterator[tuple[str, str]]:
 async def _errors_told(bench: Bench, driver: Driver, told: dict[str, str]) -> None:
     """Let a reading and the signing in fail in several ways, and keep what the errors say."""
     bench.tries = 1
+    partition = (await bench.partitions(driver.account))[0]
+    calls: list[Callable[[], Awaitable[Any]]] = [
+        driver.copy().sync,
+        lambda: driver.copy().round(partition),
+        lambda: driver.copy().round(partition, scan=FULL),
+        bench.accounts,
+        lambda: bench.connector.check(bench.context()),
+    ]
     for status in (400, 401, 403, 404, 429, 500):
         for again in (False, True):
             if again:
                 bench.sign_in_again()
             bench.wire.add(answer(status, b'{"error": "no"}'), times=None)
-            for call in (driver.copy().sync, bench.accounts, lambda: bench.connector.check(bench.context())):
+            for call in calls:
                 try:
                     await call()
                 except SyncdError as error:
@@ -198,8 +207,9 @@ def _captured() -> Iterator[list[str]]:
             if not record.name.startswith(("httpx", "httpcore", "asyncio")):
                 lines.append(self.format(record))
 
-    handler, root = Handler(logging.DEBUG), logging.getLogger()
-    level = root.level
+    handler, root, requests = Handler(logging.DEBUG), logging.getLogger(), logging.getLogger("httpx")
+    level, loud = root.level, requests.level
+    requests.setLevel(logging.WARNING)
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     try:
@@ -209,6 +219,7 @@ def _captured() -> Iterator[list[str]]:
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
+        requests.setLevel(loud)
 
 
 class _told:  # noqa: N801 - reads as what it is: `async with _told(bench) as told`
