@@ -3,11 +3,9 @@
 import itertools
 import random
 
-import orjson
-
 from syncd_simulator.clock import SimClock
 from syncd_simulator.google import words
-from syncd_simulator.google.contacts import Contact, etag_of, field_set
+from syncd_simulator.google.contacts import Contact, etag_of, field_set, packed
 from syncd_simulator.google.edits import Editor, ascii_name, group_membership
 from syncd_simulator.google.mime import compose
 from syncd_simulator.google.world import DAY, GoogleWorld, User
@@ -171,7 +169,7 @@ def add_many_contacts(world: GoogleWorld, user: User, count: int) -> None:
             "phoneNumbers": [{"metadata": mark, "value": f"+34 600{index:06d}"}],
             "memberships": [{"metadata": mark, **group_membership("myContacts")}],
         }  # fmt: skip
-        book.contacts[name] = Contact(name, 1, orjson.dumps(person), field_set(person))
+        book.contacts[name] = Contact(name, 1, packed(person), field_set(person))
         book.live += 1
         book.log.touch(name, now)
 
