@@ -67,6 +67,8 @@ def read(path: Path) -> bytes:
         raise Unreadable("is a link to nothing" if path.is_symlink() else "does not exist") from None
     except OSError as error:
         raise Unreadable(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except Unreadable:
+        raise
     except ValueError:  # a NUL in a name
         raise Unreadable("is not a usable file name") from None
     if len(content) > LARGEST:

@@ -83,7 +83,7 @@ def _bad_cron(fields: list[str]) -> Invalid:
         try:
             CronSim(" ".join(alone), _SOME_DAY)
         except CronSimError:
-            return Invalid(f"has a {name} that cron does not know (field {position + 1} of 5)")
+            return Invalid(f"does not name a valid {name} (field {position + 1} of 5)")
     return Invalid("never comes: there is no such day")
 
 

@@ -26,6 +26,10 @@ _TYPES = {
     "null": "empty",
 }
 _FORMS = ("anyOf", "oneOf")
+_ABOUT_SHAPE = (  # keywords that look at which keys or how many items there are, not at values
+    "required", "dependentRequired", "additionalProperties", "unevaluatedProperties", "propertyNames",
+    "minItems", "maxItems", "minProperties", "maxProperties",
+)  # fmt: skip
 
 
 def problems_of(errors: Iterable[ValidationError], tree: Tree, base: Path = ()) -> list[Problem]:
@@ -59,11 +63,9 @@ def settled(error: ValidationError) -> bool:
     if error.validator in _FORMS:
         branches = _branches(error)
         return all(any(settled(leaf) for leaf in branch) for branch in branches.values())
-    if error.validator in ("required", "additionalProperties", "unevaluatedProperties", "propertyNames"):
-        return True
-    if error.validator in ("minItems", "maxItems", "minProperties", "maxProperties"):
-        return True
-    return not unknown(error.instance)
+    if error.validator == "not" and isinstance(error.validator_value, dict):
+        return error.validator_value.keys() == {"required"} or not unknown(error.instance)
+    return error.validator in _ABOUT_SHAPE or not unknown(error.instance)
 
 
 class _Wording:
@@ -165,7 +167,7 @@ class _Wording:
     def _unknown_keys(self) -> Iterator[Problem]:
         known = sorted(_properties(self.schema))
         for key in self.value:
-            if key not in known:
+            if key not in known and repr(key) in self.error.message:
                 path = (*self.path, key)
                 yield self.tree.problem(path, *self._unknown_key(key, known), key=True)
 
@@ -188,19 +190,22 @@ class _Wording:
         if not leaves:
             yield self.tree.problem(self.path, f"{phrase(self.path)} mixes forms that exclude each other")
         elif all(leaf.validator == "required" and not leaf.path for leaf in leaves):
-            needs = [" and ".join(shown(key) for key in _lacking(branch)) for branch in branches.values()]
+            needs = [_listed(map(shown, _lacking(branch))) for branch in branches.values()]
             yield self.tree.problem(self.path, f"{phrase(self.path)} needs {', or '.join(needs)}", key=True)
         elif all(leaf.validator == "type" and not leaf.path for leaf in leaves):
             names = [_TYPES[name] for leaf in leaves for name in _as_list(leaf.validator_value)]
             message = f"must be {one_of(dict.fromkeys(names))}, not {_kind(self.value)}"
             yield self.tree.problem(self.path, f"{phrase(self.path)} {message}")
-        elif all(leaf.validator in ("enum", "const") and not leaf.path for leaf in leaves):
-            words = [word for leaf in leaves for word in _words(leaf)]
-            message, hint = _not_among(self.value, words)
-            yield self.tree.problem(self.path, f"{phrase(self.path)} {message}", hint)
+        elif kind := _kind_key(branches):
+            words = [word for leaf in kind for word in _words(leaf)]
+            yield from _Wording(self.tree, self.base, kind[0])._not_of(words)
         else:
             for leaf in min(branches.values(), key=_distance):
                 yield from _Wording(self.tree, self.base, leaf).problems()
+
+    def _not_of(self, words: list[Any]) -> Iterator[Problem]:
+        message, hint = _not_among(self.value, words)
+        yield self.tree.problem(self.path, f"{phrase(self.path)} {message}", hint)
 
 
 _HANDLERS: dict[str, Callable[[_Wording], tuple[str, str]]] = {
@@ -233,6 +238,21 @@ def _branches(error: ValidationError) -> dict[Any, list[ValidationError]]:
     for leaf in error.context or ():
         branches.setdefault(leaf.schema_path[0], []).append(leaf)
     return branches
+
+
+def _kind_key(branches: dict[Any, list[ValidationError]]) -> list[ValidationError]:
+    """The errors at the one place that tells the forms apart: every form wants another word there."""
+    choices = [[leaf for leaf in branch if leaf.validator in ("enum", "const")] for branch in branches.values()]
+    for leaf in choices[0]:
+        same = [next((one for one in branch if one.path == leaf.path), None) for branch in choices]
+        if all(same):
+            return [one for one in same if one]
+    return []
+
+
+def _listed(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _distance(branch: list[ValidationError]) -> tuple[int, int, int]:

@@ -36,10 +36,11 @@ class Problem:
         return f"{place}: {self.message}{hint}"
 
 
-def shown(value: object) -> str:
+def shown(value: object, longest: int = LONGEST) -> str:
     """A value quoted for a message: short, on one line, without control characters."""
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value)[: LONGEST + 1])
-    return f"'{text[:LONGEST]}…'" if len(text) > LONGEST else f"'{text}'"
+    whole = str(value)
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in whole[:longest])
+    return f"'{text}…'" if len(whole) > longest else f"'{text}'"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

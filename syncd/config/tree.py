@@ -42,9 +42,18 @@ _SYNTAX_HINTS = {
     "did not find expected '-' indicator": "every item of a list starts with '-' in the same column",
     "did not find expected ',' or ']'": "a list in [ ] needs commas between its items and a ']' at its end",
     "did not find expected ',' or '}'": "a mapping in { } needs commas between its keys and a '}' at its end",
+    "did not find expected node content": "a bracket is opened and never closed, or stands where a value should be",
     "found unexpected end of stream": "a quote is opened and never closed",
     "found character that cannot start any token": "a text that starts with @, ` or % needs quotes",
     "found unknown escape character": "write \\\\ for a backslash, or use single quotes",
+}
+_PLAIN_WORDS = {
+    "flow sequence": "list in [ ]",
+    "flow mapping": "mapping in { }",
+    "block mapping": "mapping",
+    "block collection": "list",
+    "flow node": "value",
+    "block node": "value",
 }
 
 
@@ -289,6 +298,8 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> _Refused:
     context = f" {error.context}" if error.context and not unclosed else ""
     if context and error.context_mark and error.context_mark.line + 1 != place[0]:
         context += f" that starts on line {error.context_mark.line + 1}"
+    for term, words in _PLAIN_WORDS.items():
+        context = context.replace(term, words)
     return _Refused(place, f"not valid YAML: {problem}{context}", _SYNTAX_HINTS.get(problem, ""))
 
 

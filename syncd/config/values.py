@@ -134,9 +134,9 @@ def _content(reference: Reference, path: Path) -> str:
     try:
         return read(path).decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise ValueProblem(f"the file {shown(path)} of {shown(reference)} is not UTF-8 text") from None
+        raise ValueProblem(f"the file {shown(path, 300)} of {shown(reference)} is not UTF-8 text") from None
     except Unreadable as error:
-        raise ValueProblem(f"the file {shown(path)} of {shown(reference)} {error}") from None
+        raise ValueProblem(f"the file {shown(path, 300)} of {shown(reference)} {error}") from None
 
 
 def _credential(reference: Reference) -> str:
