@@ -1,6 +1,6 @@
 """One account's door to one API of Google.
 
-Public: Api, HEADERS, Meaning.
+Public: Api, HEADERS, Meaning, Params.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from syncd.sdk.http import httpx
 from .errors import Fault, fault_of, later, refusal
 from .settings import is_single, root
 
-__all__ = ["HEADERS", "Api", "Meaning"]
+__all__ = ["HEADERS", "Api", "Meaning", "Params"]
 
 # Google compresses only for a User-Agent that contains "gzip" (§11).
 HEADERS = {"User-Agent": "syncd-google/0.1 (gzip)", "Accept-Encoding": "gzip"}
@@ -28,20 +28,21 @@ class Api:
     """Requests to one API in the name of one account, for one stream.
 
     Answers below 400 come back; all others are raised: as RateLimited or Transient if they mean "later", else as what
-    the request's `means` says, else as what `refusal` says.
+    the request's `means` says, else as what `refusal` says. `auth` signs in otherwise than the connection does.
     """
 
-    def __init__(self, ctx: Context, api: str, stream: str | None) -> None:
+    def __init__(self, ctx: Context, api: str, stream: str | None, auth: httpx.Auth | None = None) -> None:
         self.ctx = ctx
         self.root = root(ctx.settings, api)
         self.single = is_single(ctx.settings)
         self.extensions: dict[str, Any] = {"syncd.account": ctx.account, "syncd.stream": stream}
+        self.auth: Any = auth or httpx.USE_CLIENT_DEFAULT
         self.quota_user = "" if self.single else _quota_user(ctx)
 
     async def get(self, path: str, what: str, params: Params, means: Meaning | None = None) -> httpx.Response:
         """GET `path` below the root. `what` names the request in errors; parameters that are None are left out."""
         response = await self.ctx.http.get(
-            self.root + path, params=self.query(params), headers=HEADERS, extensions=self.extensions
+            self.root + path, params=self.query(params), headers=HEADERS, extensions=self.extensions, auth=self.auth
         )
         if response.status_code >= 400:
             raise self.problem(response, what, means)

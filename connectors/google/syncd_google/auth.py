@@ -91,6 +91,10 @@ class GoogleAuth(BearerAuth):
             return TokenKey(str(self._settings.get("admin", "")), purpose)
         return TokenKey(account.address, purpose, own=True)
 
+    def purpose(self, stream: str) -> httpx.Auth:
+        """Signs in for a stream where the request itself belongs to none (`check`)."""
+        return _Purpose(self, stream)
+
     def token_request(self, key: Hashable) -> httpx.Request:
         form = self._refresh_form() if self._single else self._assertion_form(_key(key))
         return httpx.Request("POST", token_url(self._settings), data=form, headers={"Accept": "application/json"})
@@ -217,6 +221,16 @@ class GoogleAuth(BearerAuth):
         if error == "unauthorized_client":
             raise Undelegated(key, self._asked.get(key, 0), fault)
         return _service_refusal(key, error, text.lower(), fault)
+
+
+class _Purpose(httpx.Auth):
+    def __init__(self, auth: GoogleAuth, stream: str) -> None:
+        self._auth = auth
+        self._stream = stream
+
+    def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        request.extensions["syncd.stream"] = self._stream
+        return self._auth.async_auth_flow(request)
 
 
 def _parse_key(pem: str) -> RSAPrivateKey:

@@ -25,7 +25,10 @@ from syncd.sdk.http import httpx
 from . import directory, errors, settings
 from .api import Api
 from .auth import GoogleAuth
+from .calendar import Calendar
 from .contacts import Contacts
+from .files import Files
+from .mail import Mail
 
 __all__ = ["GoogleConnector"]
 
@@ -45,7 +48,7 @@ class GoogleConnector(Connector):
         name="google",
         title="Google Workspace",
         settings_schema=settings.SCHEMA,
-        limits=Limits(requests_per_second=50, concurrency=16, account_requests_per_second=8, account_concurrency=4),
+        limits=Limits(concurrency=16, account_concurrency=4),
         errors=errors.CATALOGUE,
     )
 
@@ -76,9 +79,10 @@ class GoogleConnector(Connector):
                 await directory.probe_directory(ctx)
             except (Forbidden, ProtocolError) as error:
                 found["import"] = _missing(error)
+        auth = GoogleAuth(ctx.settings)
         for stream, (api, path, params) in PROBES.items():
             try:
-                await Api(ctx, api, stream).get(path, stream, params)
+                await Api(ctx, api, stream, auth=auth.purpose(stream)).get(path, stream, params)
                 found[stream] = "ready"
             except (Forbidden, AccountGone, ProtocolError) as error:
                 found[stream] = _missing(error)
@@ -94,4 +98,4 @@ def _missing(error: Forbidden | AccountGone | ProtocolError | AuthFailed) -> str
     return f"{error}. {hint}".strip() if hint else str(error)
 
 
-STREAMS: tuple[Stream, ...] = (Contacts(),)
+STREAMS: tuple[Stream, ...] = (Contacts(), Calendar(), Files(), Mail())
