@@ -45,7 +45,6 @@ class PartitionBegan:
     stream: str
     account: str
     partition: str
-    scan: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Self
 
 from syncd.config.model import Config, SyncConfig
 from syncd.engine.connections import Connection, TransportFactory
+from syncd.engine.dry import DryRun
 from syncd.engine.events import Event, Progress
 from syncd.engine.imports import ImportReport, check_connection, import_accounts
 from syncd.engine.log import logger
@@ -248,7 +249,8 @@ class Executor:
                 sync.name, sync.connection, request.trigger, request.scope, self._clock.now()
             )
         stop, progress = Stop(), Progress(run)
-        job = Run(self._engine, connection, sync, request, run, stop, progress)
+        kind = DryRun if run is None else Run
+        job = kind(self._engine, connection, sync, request, run or 0, stop, progress)
         task = asyncio.create_task(job.execute(), name=f"run {run} of {sync.name}")
         handle = RunHandle(run, request, task, progress, stop)
         if request.dry_run:

@@ -8,7 +8,7 @@ partition with a traceback (SYN-PLUGIN-001) and nothing else.
 
 import random
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.engine.pacing import backoff
 from syncd.engine.ports import RunError, StaleRound
@@ -23,7 +23,7 @@ from syncd.sdk import (
 from syncd.sdk.errors import Next, explanation_of
 from syncd.sdk.http import httpx
 
-__all__ = ["RESTARTS", "TRIES", "TRY_FOR", "Decision", "Failure", "as_error", "decide", "describe"]
+__all__ = ["RESTARTS", "TRIES", "TRY_FOR", "Decision", "Failure", "as_error", "decide", "describe", "with_hint"]
 
 TRIES = 5  # of the same thing, without progress
 TRY_FOR = 60.0  # seconds after the first failure in which a new try may start
@@ -103,6 +103,12 @@ def describe(
         redact(hint) if hint else None,
         detail,
     )
+
+
+def with_hint(error: RunError) -> RunError:
+    """The same entry, with the catalogue's hint if it has none."""
+    explanation = explanation_of(error.code)
+    return error if error.hint or explanation is None else replace(error, hint=explanation.hint)
 
 
 def _again(error: SyncdError, failure: Failure, rng: random.Random) -> Decision:

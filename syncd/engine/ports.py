@@ -259,10 +259,7 @@ class ContentPlan:
 
 @dataclass(frozen=True, slots=True)
 class PageOutcome:
-    """What a page did. `errors`: items that the store itself refused, to be shown with the run.
-
-    Items that came as Reject, and contents that failed, are not among them: the engine knows and shows those.
-    """
+    """What a page did. `errors`: rejected items and failed contents; the engine shows them with the run."""
 
     counts: Counts
     round_complete: bool = False

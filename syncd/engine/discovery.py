@@ -1,0 +1,127 @@
+"""Which accounts a run covers, and which partitions an account's stream has.
+
+Public: covered (pure), discover, ask_partitions, Discovery.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncd.config.model import AccountFilter
+from syncd.engine.chain import Stopped
+from syncd.engine.client import TooLong
+from syncd.engine.policy import Failure, decide, describe
+from syncd.engine.ports import AccountRow, PartitionRow, RunError
+from syncd.engine.work import Listing, Outcome, RunWork, StreamWork, client_of, pause
+from syncd.sdk import AccountGone, Partition, ProtocolError, RateLimited, Stream
+from syncd.sdk.errors import Next
+
+__all__ = ["Discovery", "ask_partitions", "covered", "discover"]
+
+_OUTCOMES = {Next.WAIT: Outcome.DEFERRED, Next.SKIP: Outcome.SKIPPED, Next.SKIP_ACCOUNT: Outcome.GONE}
+
+
+def covered(
+    accounts: Sequence[AccountRow], filters: Sequence[AccountFilter], names: tuple[str, ...] | None
+) -> list[AccountRow]:
+    """The imported, active accounts that all filters cover, and that `names` (address, label or id) names if given."""
+    wanted = None if names is None else {name.casefold() for name in names}
+    return [
+        row
+        for row in accounts
+        if row.gone_at is None
+        and row.account.state == "active"
+        and all(one.covers(row.account) for one in filters)
+        and (wanted is None or not wanted.isdisjoint(_names(row)))
+    ]
+
+
+def _names(row: AccountRow) -> set[str]:
+    return {row.account.address.casefold(), row.label.casefold(), row.account.id.casefold()}
+
+
+@dataclass(slots=True)
+class Discovery:
+    """What became of asking. `rows`: own partitions to read; `shared`: offered, not claimed yet; `settle`: the
+    listing may have changed, so deletions may be proposed."""
+
+    outcome: Outcome
+    rows: Sequence[PartitionRow] = ()
+    shared: Sequence[Partition] = ()
+    settle: bool = False
+    error: RunError | None = None
+    state: str | None = None
+
+
+async def discover(run: RunWork, work: StreamWork, account: AccountRow, *, afresh: bool = False) -> Discovery:
+    """Ask for the partitions of an account's stream; streams that have one only are not asked.
+
+    `afresh`: tell the store, also when the listing is the same as last time.
+    """
+    listed = await ask_partitions(run, work, account)
+    if isinstance(listed, Discovery):
+        return listed
+    own = tuple(partition for partition in listed if not partition.shared)
+    shared = [partition for partition in listed if partition.shared]
+    try:
+        rows, changed = await _own(run, work, account, own, afresh)
+    except Exception as error:
+        fault = describe(error, code="SYN-STATE-002", stream=work.name, account=account.label)
+        return Discovery(Outcome.FAILED, error=fault)
+    return Discovery(Outcome.COMPLETED, rows, shared, changed)
+
+
+async def _own(
+    run: RunWork, work: StreamWork, account: AccountRow, own: tuple[Partition, ...], afresh: bool
+) -> tuple[Sequence[PartitionRow], bool]:
+    """The store's rows for a listing; an unchanged listing is not stored again."""
+    key, listings = (account.id, work.name), run.engine.listings
+    last = listings.get(key)
+    digest = work.spec.options_digest
+    if last is not None and last.listed == own and last.options_digest == digest and not afresh:
+        return last.rows, False
+    rows = await run.store.list_partitions(work.spec, account.id, own, run.run, run.clock.now())
+    listings[key] = Listing(own, digest, tuple(rows))
+    return rows, own != (Partition(),)
+
+
+async def ask_partitions(run: RunWork, work: StreamWork, account: AccountRow) -> list[Partition] | Discovery:
+    """All partitions that the account's stream has now, or what became of asking."""
+    if type(work.stream).partitions is Stream.partitions:
+        return [Partition()]
+    tries, began = 0, run.clock.monotonic()
+    ctx = run.context(work, account)
+    while True:
+        try:
+            return _checked(await work.stream.partitions(ctx), work.name)
+        except Exception as error:
+            elapsed = run.clock.monotonic() - began if tries else 0.0
+            try:
+                if isinstance(error, RateLimited) and not isinstance(error, TooLong) and tries < 20:
+                    tries += 1
+                    await client_of(ctx).hold_back(error)
+                    continue
+            except TooLong as too_long:
+                error = too_long
+            decision = decide(error, Failure(tries, elapsed), run.engine.rng)
+            if decision.next is not Next.RETRY:
+                return _refusal(error, decision.next, decision.code, work, account)
+            tries += 1
+            try:
+                await pause(decision.wait or 0.0, run.clock, run.stop)
+            except Stopped:
+                return Discovery(Outcome.CANCELLED)
+
+
+def _refusal(error: Exception, then: Next, code: str, work: StreamWork, account: AccountRow) -> Discovery:
+    outcome = Outcome.REFUSED if then is Next.PAUSE else _OUTCOMES.get(then, Outcome.FAILED)
+    if outcome is Outcome.GONE:
+        return Discovery(outcome, state=error.state if isinstance(error, AccountGone) else None)
+    return Discovery(outcome, error=describe(error, code=code, stream=work.name, account=account.label))
+
+
+def _checked(listed: object, name: str) -> list[Partition]:
+    if not isinstance(listed, Sequence) or not all(isinstance(one, Partition) for one in listed):
+        raise ProtocolError(f"stream {name}: partitions() gave something else than a sequence of Partition")
+    if len({one.id for one in listed}) != len(listed):
+        raise ProtocolError(f"stream {name}: partitions() listed the same id twice")
+    return list(listed)

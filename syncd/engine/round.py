@@ -1,0 +1,346 @@
+"""Rounds: read one partition page by page and commit each page.
+
+Public: plan_round (pure: how the next round reads), run_round. Everything else here may change without notice.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from syncd.engine.chain import Ahead, Chain, Stopped
+from syncd.engine.client import TooLong
+from syncd.engine.contents import Fetcher
+from syncd.engine.pacing import LONGEST_BACKOFF
+from syncd.engine.policy import Failure, decide, describe, with_hint
+from syncd.engine.ports import (
+    Busy,
+    OpenRound,
+    PartitionState,
+    RoundEnd,
+    RoundPlan,
+    RunError,
+    StaleRound,
+    StreamSpec,
+)
+from syncd.engine.work import Job, Outcome, RoundOutcome, client_of, pause
+from syncd.sdk import (
+    DELTA,
+    FULL,
+    JSON,
+    AccountGone,
+    Context,
+    Deletes,
+    Page,
+    RateLimited,
+    SyncdError,
+)
+from syncd.sdk.errors import Next
+
+__all__ = ["RESUME_FOR", "NotDue", "plan_round", "run_round"]
+
+RESUME_FOR = timedelta(days=7)  # a full round cut longer ago starts over: too much has changed since
+THROTTLES = 20  # in a row, without progress, that give no time: then the partition is left alone for a while
+
+
+class NotDue(Exception):
+    """The provider asked not to be asked before `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"not due before {until}")
+        self.until = until
+
+
+class StoreFault(SyncdError):
+    """The store could not take what was handed to it."""
+
+    default_code = "SYN-STATE-002"
+
+
+def plan_round(
+    state: PartitionState,
+    spec: StreamSpec,
+    now: datetime,
+    full_requested: bool = False,
+    full_every: timedelta | None = None,
+    requested_at: datetime | None = None,
+) -> RoundPlan:
+    """How the next round reads.
+
+    Full where there is no cursor, where options differ from those of the last complete round, where one is due, was
+    asked for, or is all that the stream can do. A round that was cut goes on if it was read with the same options and
+    is no less than what is wanted now; one that was cut before a full round was `requested_at` is not.
+    """
+    changed = state.options_digest is not None and state.options_digest != spec.options_digest
+    full = FULL in spec.info.scans and (
+        full_requested
+        or changed
+        or state.cursor is None
+        or state.full_due
+        or DELTA not in spec.info.scans
+        or _is_old(state.full_at, now, full_every, spec.info.full_every)
+    )
+    scan = FULL if full else DELTA
+    if _goes_on(state, spec, scan, now, requested_at if full_requested else None):
+        return RoundPlan(scan, state.resume, True, changed and full)
+    return RoundPlan(scan, None if full else state.cursor, False, changed and full)
+
+
+def _is_old(full_at: datetime | None, now: datetime, *every: timedelta | None) -> bool:
+    limits = [limit for limit in every if limit is not None]
+    return full_at is None or (bool(limits) and now - full_at >= min(limits))
+
+
+def _goes_on(
+    state: PartitionState, spec: StreamSpec, scan: object, now: datetime, requested_at: datetime | None
+) -> bool:
+    if state.resume is None or state.resume_scan is not scan or state.resume_options_digest != spec.options_digest:
+        return False
+    began = state.resume_began_at
+    if began is None:
+        return requested_at is None
+    return now - began < RESUME_FOR and (requested_at is None or began >= requested_at)
+
+
+async def run_round(job: Job) -> RoundOutcome:
+    """Read one partition: one round, or as many as it takes where the provider loses its place.
+
+    Never raises for what one partition can do wrong; a cancelled task gives its lease back and travels on.
+    """
+    return await _Reader(job).run()
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One partition's way through a run."""
+
+    job: Job
+    result: RoundOutcome = field(default_factory=lambda: RoundOutcome(Outcome.FAILED))
+    tries: int = 0
+    throttles: int = 0
+    failing_since: float | None = None
+    restarts: int = 0
+    cursor: JSON = None
+    retried: bool = False
+    had_records: bool = False
+
+    async def run(self) -> RoundOutcome:
+        rnd = None
+        while True:
+            try:
+                if self.job.run.stop:
+                    raise Stopped
+                rnd = await self._open()
+                if rnd is None:
+                    return self.result
+                if await self._rounds(rnd):
+                    return self.result
+            except Stopped:
+                return await self._end(rnd, RoundEnd.CANCELLED, Outcome.CANCELLED)
+            except asyncio.CancelledError:
+                await asyncio.shield(self._end(rnd, RoundEnd.CANCELLED, Outcome.CANCELLED))
+                raise
+
+    # -- opening
+
+    async def _open(self) -> OpenRound | None:
+        job = self.job
+        try:
+            return await job.run.store.open_round(job.run.run, job.row, job.work.spec, job.run.clock.now(), self._plan)
+        except NotDue as error:
+            self.result.outcome = Outcome.DEFERRED
+            wait = (error.until - job.run.clock.now()).total_seconds()
+            throttle = RateLimited(
+                f"the provider asked not to be asked before {error.until:%Y-%m-%d %H:%M:%S} UTC", wait
+            )
+            self.result.error = describe(throttle, **job.where)
+        except Busy as error:
+            self.result.outcome = Outcome.LOST
+            self.result.error = describe(_lost(str(error)), **job.where)
+        except Exception as error:
+            self.result.outcome = Outcome.FAILED
+            self.result.error = describe(error, code="SYN-STATE-002", **job.where)
+        return None
+
+    def _plan(self, state: PartitionState) -> RoundPlan:
+        run, now = self.job.run, self.job.run.clock.now()
+        if state.due_at is not None and state.due_at > now:
+            raise NotDue(state.due_at)
+        self.had_records = state.live_records
+        return plan_round(state, self.job.work.spec, now, self.job.full, run.sync.full_every, run.began_at)
+
+    # -- reading
+
+    async def _rounds(self, rnd: OpenRound) -> bool:
+        """Read the round, again and again where that helps. True: the partition is through; False: open a new round."""
+        self.cursor = rnd.plan.cursor
+        ctx = self.job.run.context(
+            self.job.work,
+            self.job.account,
+            rnd.partition.partition,
+            scan=rnd.plan.scan,
+            full_at=rnd.full_at,
+            lookup=partial(self.job.run.store.known, rnd.partition.id),
+        )
+        while True:
+            try:
+                await self._read(rnd, replace(ctx, cursor=self.cursor))
+                self.result.outcome = Outcome.COMPLETED
+                return True
+            except Stopped:
+                raise
+            except Exception as error:
+                again = await self._after(rnd, ctx, error)
+                if again is not None:
+                    return again
+
+    async def _read(self, rnd: OpenRound, ctx: Context) -> None:
+        job = self.job
+        fetcher = Fetcher(job, rnd, ctx)
+        await self._retry(fetcher)
+        client = client_of(ctx)
+        pages = job.work.stream.pages(ctx)
+        ahead = Ahead(
+            pages, job.work.name, lambda: None if client.waiting else client.activity, job.run.engine.inactivity
+        )
+        unwatch = job.run.stop.watch(ahead.wake)
+        try:
+            chain = Chain(job.work.spec.info)
+            while True:
+                page = await ahead.take()
+                if page is None:
+                    raise chain.ended()
+                chain.admit(page)
+                if page.last and await ahead.take() is not None:
+                    raise chain.went_on()
+                await self._commit(rnd, fetcher, page)
+                if page.last:
+                    return
+                if job.run.stop:
+                    raise Stopped
+        finally:
+            unwatch()
+            await ahead.close()
+
+    async def _retry(self, fetcher: Fetcher) -> None:
+        """Before the first page: contents that earlier runs could not have."""
+        if self.retried or not self.job.retries:
+            return
+        self.retried = True
+        counts = await fetcher.retry(self.job.retries)
+        self.result.listed += counts.listed
+        await self._show(fetcher.errors)
+
+    async def _commit(self, rnd: OpenRound, fetcher: Fetcher, page: Page) -> None:
+        run = self.job.run
+        contents = await fetcher.contents(page)
+        try:
+            outcome = await run.store.apply_page(rnd, page, contents, run.clock.now())
+        except (SyncdError, StaleRound):
+            raise
+        except Exception as error:
+            raise StoreFault(f"a page could not be stored: {type(error).__name__}: {error}") from error
+        if page.resume is not None:
+            self.cursor = page.resume
+        self.tries, self.throttles, self.failing_since = 0, 0, None
+        self.result.pages += 1
+        self.result.listed += outcome.counts.listed
+        self.result.settle |= outcome.counts.pending > 0 or self._swept(rnd, page)
+        await self._show(_explained(outcome.errors, fetcher.errors))
+        fetcher.errors.clear()
+        run.progress.committed(self.job.work.name, self.job.account.label, outcome.counts)
+
+    def _swept(self, rnd: OpenRound, page: Page) -> bool:
+        full = rnd.plan.scan is FULL and self.job.work.spec.info.deletes is not Deletes.NEVER
+        return full and page.last and self.had_records
+
+    async def _show(self, errors: list[RunError]) -> None:
+        if errors:
+            await self.job.run.store.add_errors(self.job.run.run, errors)
+
+    # -- after an error
+
+    async def _after(self, rnd: OpenRound, ctx: Context, error: Exception) -> bool | None:
+        """True: the partition is through, False: open a new round, None: go on with this one."""
+        if isinstance(error, RateLimited) and not isinstance(error, TooLong):
+            return await self._wait(rnd, ctx, error)
+        run = self.job.run
+        now = run.clock.monotonic()
+        elapsed = 0.0 if self.failing_since is None else now - self.failing_since
+        decision = decide(error, Failure(self.tries, elapsed, self.restarts), run.engine.rng)
+        match decision.next:
+            case Next.WAIT:
+                assert isinstance(error, RateLimited)
+                await self._defer(rnd, error)
+            case Next.RETRY:
+                self.failing_since = now if self.failing_since is None else self.failing_since
+                self.tries += 1
+                await pause(decision.wait or 0.0, run.clock, run.stop)
+                return None
+            case Next.FULL_ROUND:
+                self.restarts += 1
+                await self._give_back(rnd, RoundEnd.EXPIRED)
+                return False
+            case Next.SKIP:
+                await self._end(rnd, RoundEnd.SKIPPED, Outcome.SKIPPED, error)
+            case Next.SKIP_ACCOUNT:
+                self.result.state = error.state if isinstance(error, AccountGone) else None
+                await self._end(rnd, RoundEnd.SKIPPED, Outcome.GONE)
+            case Next.PAUSE:
+                await self._end(rnd, RoundEnd.FAILED, Outcome.REFUSED, error)
+            case _:
+                outcome = Outcome.LOST if isinstance(error, StaleRound) else Outcome.FAILED
+                await self._end(rnd, RoundEnd.FAILED, outcome, error, decision.code)
+        return True
+
+    async def _wait(self, rnd: OpenRound, ctx: Context, error: RateLimited) -> bool | None:
+        """The connector found a "slow down" by itself: wait as the client would have."""
+        self.throttles += 1
+        try:
+            if self.throttles > THROTTLES:
+                raise TooLong(error.message, error.retry_after or LONGEST_BACKOFF)
+            await client_of(ctx).hold_back(error)
+        except TooLong as too_long:
+            await self._defer(rnd, too_long)
+            return True
+        return None
+
+    async def _defer(self, rnd: OpenRound, error: RateLimited) -> None:
+        until = self.job.run.clock.now() + timedelta(seconds=error.retry_after or LONGEST_BACKOFF)
+        await self._end(rnd, RoundEnd.DEFERRED, Outcome.DEFERRED, error, until=until)
+
+    async def _end(
+        self,
+        rnd: OpenRound | None,
+        end: RoundEnd,
+        outcome: Outcome,
+        error: BaseException | None = None,
+        code: str | None = None,
+        until: datetime | None = None,
+    ) -> RoundOutcome:
+        self.result.outcome = outcome
+        if error is not None:
+            self.result.error = describe(error, code=code, **self.job.where)
+        if rnd is not None and outcome is not Outcome.LOST:
+            await self._give_back(rnd, end, until)
+        return self.result
+
+    async def _give_back(self, rnd: OpenRound, end: RoundEnd, until: datetime | None = None) -> None:
+        run = self.job.run
+        try:
+            await run.store.end_round(rnd, end, run.clock.now(), until=until)
+        except Exception as error:
+            fault = StoreFault(f"a round could not be ended: {type(error).__name__}: {error}")
+            self.result.outcome = Outcome.FAILED
+            self.result.error = self.result.error or describe(fault, **self.job.where)
+
+
+def _lost(why: str) -> SyncdError:
+    return SyncdError(f"this partition is being read by another process: {why}", code="SYN-RUN-003")
+
+
+def _explained(errors: Sequence[RunError], contents: Sequence[RunError]) -> list[RunError]:
+    """The page's errors with their hints; of failed contents the fetcher knows more than the store."""
+    known = {one.source_id: one for one in contents}
+    return [known.get(one.source_id, with_hint(one)) for one in errors]

@@ -1,0 +1,317 @@
+"""One run of one sync: whom it covers, every partition once, deletions settled, and what it all amounts to.
+
+Public: Run (and Engine, RunReport, handed on).
+
+Accounts' streams are worked off by a few workers that take them from an iterator, so that memory does not grow with their
+number. A stream's shared partitions are claimed when every account has said which it sees.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from syncd.config.model import SyncConfig
+from syncd.engine.connections import Connection
+from syncd.engine.discovery import Discovery, covered, discover
+from syncd.engine.events import PartitionBegan, PartitionEnded, Progress, RunFinished, RunStarted
+from syncd.engine.imports import import_if_due
+from syncd.engine.ledger import Ledger, finish
+from syncd.engine.policy import describe
+from syncd.engine.ports import AccountRow, Leftovers, PartitionRow, Retry
+from syncd.engine.report import AUTH, SHUTDOWN, RunReport, RunRequest
+from syncd.engine.round import run_round
+from syncd.engine.settle import Look, settle_stream
+from syncd.engine.stop import Stop
+from syncd.engine.work import Engine, Job, Outcome, RoundOutcome, RunWork, StreamWork, each
+from syncd.sdk import AuthFailed, Partition, Scan, Stream, SyncdError
+
+__all__ = ["Engine", "Run", "RunReport"]
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One stream in this run. `waiting`: accounts that have not said yet which partitions they see."""
+
+    work: StreamWork
+    waiting: int
+    complete: bool = True
+    offers: dict[str, tuple[Partition, list[int]]] = field(default_factory=dict)
+    late: dict[int, "_Part"] = field(default_factory=dict)  # accounts that wait for shared partitions
+
+    @property
+    def name(self) -> str:
+        return self.work.name
+
+
+@dataclass(slots=True)
+class _Part:
+    """One account's stream in this run. `through`: partitions read to their end; `open`: steps still to come."""
+
+    stream: _Stream
+    account: AccountRow
+    through: dict[int, PartitionRow] = field(default_factory=dict)
+    outcomes: set[Outcome] = field(default_factory=set)
+    settle: bool = False
+    open: int = 1
+    retries: dict[int, list[Retry]] = field(default_factory=dict)
+
+
+class Run:
+    """A run from its first to its last moment. `run` is its number in the store."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        connection: Connection,
+        sync: SyncConfig,
+        request: RunRequest,
+        run: int,
+        stop: Stop,
+        progress: Progress,
+    ) -> None:
+        self._request = request
+        self._work = RunWork(engine, connection, sync, run, request.scope.full, engine.clock.now(), stop, progress)
+        self._ledger = Ledger(self._work)
+        self._accounts: dict[int, AccountRow] = {}
+        self._left = Leftovers()
+        self._narrowed = request.scope.accounts is not None
+
+    async def execute(self) -> RunReport:
+        """Do it all. The report says how it ended; an exception means that not even that could be stored."""
+        try:
+            await self._everything()
+        except asyncio.CancelledError:
+            self._work.stop.request(SHUTDOWN)
+            self._ledger.cut = True
+        except Exception as error:
+            self._broken(error)
+        report = await asyncio.shield(asyncio.ensure_future(finish(self._ledger)))
+        self._work.progress.publish(RunFinished(report.run, report.sync, report.status, report.counts, report.requests))
+        return report
+
+    def _broken(self, error: Exception) -> None:
+        """What ends a run as a whole."""
+        known = isinstance(error, SyncdError)
+        entry = describe(error, code=None if known else "SYN-STATE-002")
+        self._ledger.broke(Outcome.REFUSED if isinstance(error, AuthFailed) else Outcome.FAILED, entry)
+
+    # -- whom and what
+
+    async def _everything(self) -> None:
+        run = self._work
+        await self._import()
+        accounts = await self._cover()
+        works = [StreamWork.of(run.connection, run.sync, name) for name in self._names()]
+        streams = [_Stream(work, len(accounts)) for work in works]
+        self._ledger.begin([stream.name for stream in streams], accounts)
+        run.progress.accounts = len(accounts)
+        run.progress.publish(
+            RunStarted(
+                run.run,
+                run.sync.name,
+                run.connection.name,
+                self._request.trigger,
+                tuple(stream.name for stream in streams),
+                len(accounts),
+            )
+        )
+        if hasattr(run.store, "leftovers"):
+            self._left = await run.store.leftovers(run.connection.name, run.clock.now())
+        limit = min(run.engine.concurrency, run.connection.concurrency)
+        await each(self._parts(streams, accounts), limit, self._part)
+
+    async def _import(self) -> None:
+        """An automatic import that fails leaves the accounts as they were, unless the credential is refused."""
+        try:
+            await import_if_due(self._work.engine, self._work.connection)
+        except AuthFailed:
+            raise
+        except SyncdError as error:
+            self._ledger.errors.append(describe(error))
+            self._ledger.trouble = True
+
+    async def _cover(self) -> list[AccountRow]:
+        run = self._work
+        known = await run.store.accounts(run.connection.name)
+        filters = (run.connection.config.accounts, run.sync.accounts)
+        accounts = covered(known, filters, self._request.scope.accounts)
+        if not accounts:
+            raise SyncdError(
+                f"none of the {len(known)} imported accounts is active and matches", code="SYN-ACCOUNT-002"
+            )
+        self._accounts = {row.id: row for row in accounts}
+        return accounts
+
+    def _names(self) -> list[str]:
+        """The streams to read. Raises SyncdError for one that the sync or the connector does not have."""
+        run, scope = self._work, self._request.scope.streams
+        names = list(run.sync.streams) if scope is None else list(scope)
+        for name in names:
+            if name not in run.sync.streams or name not in run.connection.streams:
+                raise SyncdError(f"there is no stream {name} in {run.sync.name}", code="SYN-CONF-002")
+        return names
+
+    def _parts(self, streams: list[_Stream], accounts: list[AccountRow]) -> Iterator[_Part]:
+        """Every account's stream, one stream after the other: neighbours are of different accounts."""
+        for stream in streams:
+            for account in accounts:
+                if self._work.stop:
+                    self._ledger.cut = True
+                    return
+                yield _Part(stream, account)
+
+    # -- one account's stream
+
+    async def _part(self, part: _Part) -> None:
+        run, stream, account = self._work, part.stream, part.account
+        key = (account.id, stream.name)
+        async with run.engine.slots:
+            found = await discover(run, stream.work, account, afresh=key in self._left.proposals)
+        if found.outcome is not Outcome.COMPLETED:
+            await self._undiscovered(part, found)
+            return
+        part.settle = found.settle or key in self._left.proposals
+        if key in self._left.retries:
+            await self._retries(part)
+        for partition in found.shared:
+            stream.offers.setdefault(partition.id, (partition, []))[1].append(account.id)
+        if found.shared:
+            part.open += 1
+            stream.late[account.id] = part
+        last = self._has_said(stream)
+        if not found.rows and not found.shared:
+            part.outcomes.add(Outcome.COMPLETED)
+            self._ledger.count(stream.name, Outcome.COMPLETED)
+        await self._partitions([(part, row) for row in found.rows])
+        await self._through(part)
+        if last:
+            await self._shared(stream)
+
+    async def _undiscovered(self, part: _Part, found: Discovery) -> None:
+        """The partitions of this account's stream are not known: nothing of it is read, or concluded, in this run."""
+        part.stream.complete = False
+        last = self._has_said(part.stream)
+        result = RoundOutcome(found.outcome, found.error, state=found.state)
+        await self._count(part, result)
+        await self._show_state(part)
+        self._ledger.account(part.stream.name, part.account, part.outcomes)
+        self._work.progress.account_done(part.stream.name)
+        if last:
+            await self._shared(part.stream)
+
+    @staticmethod
+    def _has_said(stream: _Stream) -> bool:
+        """Note that one more account has said what it sees; whether it was the last."""
+        stream.waiting -= 1
+        return stream.waiting == 0
+
+    async def _retries(self, part: _Part) -> None:
+        run = self._work
+        for retry in await run.store.retries(part.stream.work.spec, part.account.id, run.clock.now()):
+            part.retries.setdefault(retry.partition.id, []).append(retry)
+
+    async def _shared(self, stream: _Stream) -> None:
+        """Every account has said what it sees: claim what is shared, read it, and settle those who waited for it."""
+        if not self._work.stop:
+            await self._partitions(await self._claims(stream))
+        elif stream.offers:
+            self._ledger.cut = True
+        for part in list(stream.late.values()):
+            await self._through(part)
+        stream.late.clear()
+
+    async def _claims(self, stream: _Stream) -> list[tuple[_Part, PartitionRow]]:
+        run = self._work
+        complete = stream.complete and not self._narrowed
+        offers = {partition: sorted(ids) for partition, ids in stream.offers.values()}
+        if not complete:
+            offers = await self._sticky(stream, offers)
+        if not offers and not (complete and type(stream.work.stream).partitions is not Stream.partitions):
+            return []
+        rows = await run.store.claim_shared(stream.work.spec, offers, complete, run.run, run.clock.now())
+        out = []
+        for row in rows:
+            part = stream.late.get(row.account_id)
+            if part is not None and not row.partition.excluded:
+                part.settle = True
+                out.append((part, row))
+        return out
+
+    async def _sticky(self, stream: _Stream, offers: dict[Partition, list[int]]) -> dict[Partition, list[int]]:
+        """Where not everybody was heard, what somebody else has claimed stays his, and is left to a later run."""
+        known = await self._work.store.peek(stream.work.spec, 0, list(offers))
+        claimed = {one.row.partition.id: one.row.account_id for one in known if one.row.id}
+        return {part: ids for part, ids in offers.items() if part.id not in claimed or claimed[part.id] in ids}
+
+    # -- partitions
+
+    async def _partitions(self, rows: list[tuple[_Part, PartitionRow]]) -> None:
+        if len(rows) == 1:
+            await self._partition(*rows[0])
+        elif rows:
+            run = self._work
+            limit = min(run.engine.concurrency, run.connection.concurrency, len(rows))
+            await each(rows, limit, lambda pair: self._partition(*pair))
+
+    async def _partition(self, part: _Part, row: PartitionRow, *, full: bool = False) -> Outcome:
+        run, work = self._work, part.stream.work
+        if run.stop:
+            await self._count(part, RoundOutcome(Outcome.CANCELLED))
+            return Outcome.CANCELLED
+        retries = part.retries.pop(row.id, [])
+        where = (run.run, work.name, part.account.label, row.partition.id)
+        async with run.engine.slots:
+            if run.progress.watched:
+                run.progress.publish(PartitionBegan(*where))
+            result = await run_round(Job(run, work, part.account, row, full or run.full, retries))
+        if run.progress.watched:
+            run.progress.publish(PartitionEnded(*where, str(result.outcome)))
+        if result.outcome is Outcome.COMPLETED:
+            part.through[row.id] = row
+        elif result.outcome is Outcome.FAILED:
+            run.engine.listings.pop((part.account.id, work.name), None)
+        part.settle |= result.settle
+        await self._count(part, result)
+        return result.outcome
+
+    async def _count(self, part: _Part, result: RoundOutcome) -> None:
+        """Take an outcome into the run's books; a refused credential ends the run."""
+        run = self._work
+        part.outcomes.add(result.outcome)
+        await self._ledger.outcome(part.stream.name, result)
+        if result.outcome is Outcome.REFUSED:
+            run.stop.request(AUTH)
+        if result.outcome is Outcome.GONE:
+            state = result.state or "unavailable"
+            await run.store.set_stream_state(part.account.id, part.stream.name, state)
+
+    async def _through(self, part: _Part) -> None:
+        """One step of an account's stream is through; after the last, deletions are settled."""
+        part.open -= 1
+        if part.open:
+            return
+        stream = part.stream
+        if part.settle and Outcome.REFUSED not in part.outcomes:
+            try:
+                await settle_stream(self._work, stream.work, part.account.id, self._look(part))
+            except Exception as error:
+                entry = describe(error, code="SYN-STATE-002", stream=stream.name, account=part.account.label)
+                await self._count(part, RoundOutcome(Outcome.FAILED, entry))
+        await self._show_state(part)
+        self._ledger.account(stream.name, part.account, part.outcomes)
+        self._work.progress.account_done(stream.name)
+
+    def _look(self, part: _Part) -> Look:
+        async def look(partition_id: int, scan: Scan) -> bool:
+            row = part.through.get(partition_id)
+            if row is None or self._work.stop:
+                return False
+            return await self._partition(part, row, full=scan is Scan.FULL) is Outcome.COMPLETED
+
+        return look
+
+    async def _show_state(self, part: _Part) -> None:
+        """An account's stream that works again says so."""
+        before = part.account.account.streams.get(part.stream.name, "ready")
+        if before != "ready" and Outcome.COMPLETED in part.outcomes and Outcome.GONE not in part.outcomes:
+            await self._work.store.set_stream_state(part.account.id, part.stream.name, "ready")

@@ -1,0 +1,101 @@
+"""Deletions are proposals: what becomes of them at the end of an account's stream.
+
+Public: decide (pure: what is confirmed, what is held, where a second look is needed), brake (pure), settle_stream (asks the
+store, takes the second looks, asks again).
+
+The rules stand in docs/decisions/0002-page-transaction.md, "Pending deletions".
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from syncd.config.model import MaxDelete
+from syncd.engine.ports import (
+    Counts,
+    Pending,
+    PendingOrigin,
+    PendingState,
+    SettleOutcome,
+    SettlePlan,
+    SettleView,
+)
+from syncd.engine.work import RunWork, StreamWork
+from syncd.sdk import Identity, Scan
+
+__all__ = ["FROM", "LOOKS", "Look", "brake", "decide", "settle_stream"]
+
+FROM = 10  # deletions below this are never held for their share
+LOOKS = 2  # times that the same run looks again
+MISSES = 2  # listings that must miss a record where a listing is paged by position
+
+Look = Callable[[int, Scan], Awaitable[bool]]
+
+
+def decide(view: SettleView, max_delete: MaxDelete, *, final: bool = True) -> SettlePlan:
+    """What to delete, to hold, and to look at again.
+
+    While something is to be looked at again and this is not the `final` question, nothing is decided: the brake must
+    see all deletions of a run at once.
+    """
+    opens = [one for one in view.pending if one.state is PendingState.OPEN]
+    looks: dict[int, Scan] = {}
+    confirmed = [one for one in opens if _confirmed(one, view, looks)]
+    if looks and not final:
+        return SettlePlan(look_again=looks)
+    ids = tuple(one.record_id for one in confirmed)
+    held_again = [one for one in view.pending if one.state is PendingState.HELD and one.run == view.run]
+    stopped = [*confirmed, *held_again]
+    if brake(len(stopped), view.live, max_delete, empty=any(one.empty_listing for one in stopped)):
+        return SettlePlan(hold=ids, look_again=looks)
+    return SettlePlan(delete=ids, look_again=looks)
+
+
+def _confirmed(one: Pending, view: SettleView, looks: dict[int, Scan]) -> bool:
+    """Whether nothing speaks for the record any more; what must be looked at first goes into `looks`."""
+    sure = True
+    if one.origin is PendingOrigin.SWEEP and not view.stable_listing and one.misses < MISSES:
+        looks[one.partition_id] = Scan.FULL
+        sure = False
+    if view.identity is Identity.PARTITION:
+        return sure
+    for other in view.partitions:
+        if other.partition_id != one.partition_id and not other.skipped and other.last_round <= one.mark:
+            looks.setdefault(other.partition_id, Scan.DELTA)
+            sure = False
+    return sure
+
+
+def brake(proposals: int, live: int, max_delete: MaxDelete, *, empty: bool) -> bool:
+    """Whether so many deletions need a person. `empty`: a full listing of something that had records listed nothing."""
+    if empty:
+        return True
+    if max_delete.count is not None and proposals > max_delete.count:
+        return True
+    return max_delete.share is not None and proposals >= FROM and proposals > max_delete.share * live
+
+
+async def settle_stream(run: RunWork, work: StreamWork, account_id: int, look: Look) -> Counts:
+    """Settle one account's stream; `look` reads a partition again and says whether that went well."""
+    total = Counts()
+    for turn in range(LOOKS + 1):
+        final = turn == LOOKS or bool(run.stop)
+        outcome = await _ask(run, work, account_id, final)
+        total.add(outcome.counts)
+        if final or not outcome.look_again:
+            return total
+        if not await _look(outcome.look_again, look):
+            total.add((await _ask(run, work, account_id, True)).counts)
+            return total
+    return total
+
+
+async def _ask(run: RunWork, work: StreamWork, account_id: int, final: bool) -> SettleOutcome:
+    question = partial(decide, max_delete=run.sync.max_delete, final=final)
+    return await run.store.settle(run.run, work.spec, account_id, run.clock.now(), question)
+
+
+async def _look(wanted: Mapping[int, Scan], look: Look) -> bool:
+    went_well = False
+    for partition_id, scan in wanted.items():
+        went_well |= await look(partition_id, scan)
+    return went_well

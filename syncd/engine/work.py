@@ -1,0 +1,225 @@
+"""What the parts of a run share: the engine's surroundings, one stream's work, one partition's job.
+
+Public: Engine, Listing, RunWork, StreamWork, Job, Outcome, RoundOutcome, each, pause.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import orjson
+
+from syncd.config.model import SyncConfig
+from syncd.engine.chain import INACTIVITY, Stopped
+from syncd.engine.client import PacedClient
+from syncd.engine.connections import Connection
+from syncd.engine.events import Progress
+from syncd.engine.ports import AccountRow, Counts, PartitionRow, Retry, RunError, Store, StreamSpec
+from syncd.engine.stop import Stop
+from syncd.sdk import JSON, Clock, Context, Partition, Stream
+from syncd.sdk.units import parse_size
+
+__all__ = ["Engine", "Job", "Listing", "Outcome", "RoundOutcome", "RunWork", "StreamWork", "each", "pause"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An account's own partitions as a connector gave them, and as the store knows them."""
+
+    listed: tuple[Partition, ...]
+    options_digest: str
+    rows: tuple[PartitionRow, ...]
+
+
+class Engine:
+    """The surroundings of all runs in this process. `slots`: partitions in flight, over all runs."""
+
+    def __init__(
+        self, store: Store, clock: Clock, rng: random.Random, concurrency: int, inactivity: float = INACTIVITY
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.rng = rng
+        self.inactivity = inactivity
+        self.concurrency = max(1, concurrency)
+        self.slots = asyncio.Semaphore(self.concurrency)
+        self.listings: dict[tuple[int, str], Listing] = {}  # (account, stream) → its own partitions, as last listed
+
+    def resize(self, concurrency: int) -> None:
+        """Use another number of slots for runs that begin from now on."""
+        if concurrency != self.concurrency:
+            self.concurrency = max(1, concurrency)
+            self.slots = asyncio.Semaphore(self.concurrency)
+
+
+@dataclass(slots=True)
+class StreamWork:
+    """One stream of a sync: how it is read and stored."""
+
+    stream: Stream
+    spec: StreamSpec
+    options: Mapping[str, JSON]
+    max_size: int | None
+
+    @classmethod
+    def of(cls, connection: Connection, sync: SyncConfig, name: str) -> "StreamWork":
+        """Raises KeyError if the connector has no such stream, ValueError if `max_size` is no size."""
+        stream, options = connection.streams[name], sync.streams[name]
+        size = options.get("max_size")
+        spec = StreamSpec(connection.name, stream.info, _digest(options), str(sync.deletions))
+        return cls(stream, spec, options, parse_size(size) if isinstance(size, str) else size)
+
+    @property
+    def name(self) -> str:
+        return self.spec.info.name
+
+
+def _digest(options: Mapping[str, JSON]) -> str:
+    raw = orjson.dumps(dict(options), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str)
+    return hashlib.sha256(raw).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class RunWork:
+    """One run, as its parts see it. `run` is 0 in a dry run."""
+
+    engine: Engine
+    connection: Connection
+    sync: SyncConfig
+    run: int
+    full: bool
+    began_at: datetime
+    stop: Stop
+    progress: Progress
+    dry: bool = False
+
+    @property
+    def store(self) -> Store:
+        return self.engine.store
+
+    @property
+    def clock(self) -> Clock:
+        return self.engine.clock
+
+    def context(
+        self, work: StreamWork, account: AccountRow, partition: Partition | None = None, **more: Any
+    ) -> Context:
+        """The surroundings for one call of the stream."""
+        return self.connection.context(
+            self.progress,
+            account=account.account,
+            stream=work.name,
+            partition=partition,
+            options=work.options,
+            **more,
+        )
+
+
+class Outcome(StrEnum):
+    """How a partition, or an account's stream, came out of a run."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # Forbidden
+    GONE = "unavailable"  # AccountGone: no fault
+    DEFERRED = "deferred"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"  # AuthFailed: the run ends
+    LOST = "lost"  # to another process
+
+
+@dataclass(slots=True)
+class RoundOutcome:
+    """How a partition came out. `settle`: something may be proposed for deletion. `listed`: items committed."""
+
+    outcome: Outcome
+    error: RunError | None = None
+    settle: bool = False
+    pages: int = 0
+    listed: int = 0
+    state: str | None = None  # of the account's stream, with GONE
+
+
+@dataclass(slots=True)
+class Job:
+    """One partition to read in this run. `full`: read everything, whatever the cursor says."""
+
+    run: RunWork
+    work: StreamWork
+    account: AccountRow
+    row: PartitionRow
+    full: bool = False
+    retries: list[Retry] = field(default_factory=list)
+
+    @property
+    def where(self) -> dict[str, str]:
+        return {
+            "stream": self.work.name,
+            "account": self.account.label,
+            "partition": self.row.partition.id,
+        }
+
+
+def client_of(ctx: Context) -> PacedClient:
+    """The context's client as what it is."""
+    assert isinstance(ctx.http, PacedClient)
+    return ctx.http
+
+
+def add(total: Counts, more: Iterable[Counts]) -> Counts:
+    for one in more:
+        total.add(one)
+    return total
+
+
+async def each(things: Iterable[T], limit: int, act: Callable[[T], Coroutine[Any, Any, object]]) -> None:
+    """Do `act` for everything, at most `limit` at once, taking from the iterable as places become free.
+
+    The first error ends the others and is raised.
+    """
+    source = iter(things)
+
+    async def worker() -> None:
+        for thing in source:
+            await act(thing)
+
+    tasks = [asyncio.create_task(worker()) for _ in range(max(1, limit))]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def pause(seconds: float, clock: Clock, stop: Stop) -> None:
+    """Sleep, unless the run is to stop: then raise Stopped."""
+    if stop:
+        raise Stopped
+    sleeper: asyncio.Task[None] = asyncio.create_task(_slept(clock.sleep(seconds)))
+    unwatch = stop.watch(lambda: _cancel(sleeper))
+    try:
+        await sleeper
+    except asyncio.CancelledError:
+        sleeper.cancel()
+        if stop:
+            raise Stopped from None
+        raise
+    finally:
+        unwatch()
+
+
+def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+
+
+async def _slept(waiting: Awaitable[None]) -> None:
+    await waiting
