@@ -1,0 +1,26 @@
+"""The store: all that syncd knows, in one database and one folder of contents. The only place with SQL.
+
+    store = open_store(state_dir, clock)
+
+Public: open_store, SqlStore (implements `syncd.engine.ports.Store`; read side and upkeep beside it), SyncState,
+StreamNumbers, and the errors StoreUnusable, NewerSchema, StoreFailed, FeedTooOld.
+
+How data is kept stands in docs/store-format.md; the rules of the page transaction in
+docs/decisions/0002-page-transaction.md.
+"""
+
+from .errors import FeedTooOld, NewerSchema, StoreFailed, StoreUnusable
+from .queries import StreamNumbers
+from .states import SyncState
+from .store import SqlStore, open_store
+
+__all__ = [
+    "FeedTooOld",
+    "NewerSchema",
+    "SqlStore",
+    "StoreFailed",
+    "StoreUnusable",
+    "StreamNumbers",
+    "SyncState",
+    "open_store",
+]

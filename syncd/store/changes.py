@@ -1,0 +1,232 @@
+"""What a page changes: the closer look at records that differ, and the writing of those that changed.
+
+Public: former_ids, rename, decide, write.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from syncd.engine.ports import Content, ContentState
+from syncd.sdk import Record
+
+from . import pending
+from .compare import merged, same_payload
+from .database import Row
+from .records import DELETED, LIVE, OUT, keep_versions
+from .values import dumps, encode, micros
+from .work import Doubt, Work
+
+__all__ = ["decide", "former_ids", "rename", "write"]
+
+RECORD = (
+    "INSERT INTO record (id, stream_id, scope, source_id, partition_id, state, seq, version, change, digest,"
+    " summary_version, tag, sha256, seen_round, first_seen_at, last_changed_at, parent, name, when_start, when_end)"
+)
+OVERWRITE = (
+    "ON CONFLICT (stream_id, scope, source_id) DO UPDATE SET partition_id = excluded.partition_id,"
+    " state = excluded.state, state_at = NULL, seq = excluded.seq, version = excluded.version,"
+    " change = excluded.change, digest = excluded.digest, summary_version = excluded.summary_version,"
+    " tag = excluded.tag, sha256 = excluded.sha256, seen_round = excluded.seen_round,"
+    " last_changed_at = excluded.last_changed_at, parent = excluded.parent, name = excluded.name,"
+    " when_start = excluded.when_start, when_end = excluded.when_end"
+)
+PAYLOAD = "INSERT INTO payload (record_id, data, summary, blob, etag, modified_at)"
+OVERWRITE_PAYLOAD = (
+    "ON CONFLICT (record_id) DO UPDATE SET data = excluded.data, summary = excluded.summary, blob = excluded.blob,"
+    " etag = excluded.etag, modified_at = excluded.modified_at"
+)
+STORED = "SELECT record_id, data, summary, blob FROM payload WHERE record_id IN ({})"
+LAST = 2**62  # an end of time that fits an integer
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A record's content as it will be stored."""
+
+    tag: str | None = None
+    sha256: str | None = None
+    blob: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A known record that is to be written."""
+
+    doubt: Doubt
+    summary: bytes | None
+    attached: Attached
+
+
+def former_ids(records: Mapping[str, Record]) -> list[str]:
+    return [old for item in records.values() if item.previous_ids for old in item.previous_ids]
+
+
+def rename(work: Work, records: Mapping[str, Record], known: dict[str, Row]) -> None:
+    """Give live records with a former id their new one in place, or propose them where the new one is taken."""
+    for key, item in records.items():
+        for old in item.previous_ids:
+            row = known.get(old)
+            if row is None or old in records or row[4] == DELETED:
+                continue
+            if key not in known:
+                work.tx.run("UPDATE record SET source_id = ? WHERE id = ?", (key, row[1]))
+                known[key] = (key, *row[1:2], b"", *row[3:])  # its digest no longer counts: the new id is a change
+                del known[old]
+            elif row[3] == work.partition and row[4] == LIVE:
+                proposed = {row[1]: (work.stream, work.scope)}
+                pending.propose_reported(work.tx, proposed, work.partition, work.rnd.run, work.now, counted=False)
+
+
+def decide(work: Work, doubtful: Sequence[Doubt], contents: Mapping[str, Content]) -> list[Change]:
+    """The closer look: which of these really changed. Counts them all."""
+    if not doubtful:
+        return []
+    stored = {row[0]: row for row in work.tx.within(STORED, (), [doubt.known.id for doubt in doubtful])}
+    found = [_decide_one(work, doubt, stored.get(doubt.known.id), contents) for doubt in doubtful]
+    return [change for change in found if change is not None]
+
+
+def _decide_one(work: Work, doubt: Doubt, stored: Row | None, contents: Mapping[str, Content]) -> Change | None:
+    item, known = doubt.item, doubt.known
+    if item.partial:
+        if stored is None:
+            work.refuse("an incomplete item of an unknown id", item.source_id, item.data)
+            return None
+        raw = merged(stored[1], doubt.raw)
+        doubt = doubt._replace(raw=raw, digest=sha256(raw).digest())
+    content = contents.get(item.source_id) if item.blob is not None else None
+    attached = _attached(item, content, Attached(known.tag, known.sha256, stored[3] if stored else None))
+    summary = encode(item.summary) if item.summary is not None else stored[2] if stored else None
+    failed = content is not None and content.state is ContentState.FAILED
+    if _unchanged(work, doubt, stored, attached, failed):
+        _note_unchanged(work, doubt, stored, summary, attached, failed)
+        return None
+    work.present.append(known.id)
+    work.tally.leave(known.partition_id, known.state)
+    work.tally.enter(work.partition, LIVE)
+    _count(work, failed, "new" if known.state == DELETED else "updated")
+    return Change(doubt, summary, attached)
+
+
+def _unchanged(work: Work, doubt: Doubt, stored: Row | None, attached: Attached, failed: bool) -> bool:
+    known = doubt.known
+    if stored is None or known.partition_id != work.partition or known.state not in (LIVE, OUT):
+        return False
+    if attached.blob != stored[3] and not failed:
+        return False
+    if known.digest == b"":
+        return False
+    return known.digest == doubt.digest or same_payload(stored[1], doubt.raw, work.rnd.spec.info.volatile)
+
+
+def _note_unchanged(
+    work: Work, doubt: Doubt, stored: Row | None, summary: bytes | None, attached: Attached, failed: bool
+) -> None:
+    """Nothing changed for a reader; what the store itself needs to remember is written quietly."""
+    known = doubt.known
+    work.seen.append(known.id)
+    work.present.append(known.id)
+    _count(work, failed, "unchanged")
+    version = work.rnd.spec.info.summary_version
+    tag = known.tag if failed else attached.tag
+    if known.state == OUT:
+        work.tally.leave(known.partition_id, OUT)
+        work.tally.enter(known.partition_id, LIVE)
+    if (known.state, known.summary_version, known.tag) != (LIVE, version, tag):
+        sql = "UPDATE record SET state = ?, state_at = NULL, summary_version = ?, tag = ? WHERE id = ?"
+        work.tx.run(sql, (LIVE, version, tag, known.id))
+    if known.summary_version != version and stored is not None and summary != stored[2]:
+        work.tx.run("UPDATE payload SET summary = ? WHERE record_id = ?", (summary, known.id))
+
+
+def _count(work: Work, failed: bool, outcome: str) -> None:
+    """An item whose content could not be had is `failed`, whatever else became of it."""
+    name = "failed" if failed else outcome
+    setattr(work.counts, name, getattr(work.counts, name) + 1)
+
+
+def _attached(item: Record, content: Content | None, stored: Attached) -> Attached:
+    if content is None or item.blob is None:
+        return stored  # not asked for: what is held stays
+    if content.state is ContentState.FAILED:
+        return Attached()
+    if content.state is ContentState.SKIPPED:
+        return Attached(item.blob.tag, None, dumps({"skipped": content.reason}))
+    held = {"sha256": content.sha256, "size": content.size, "mime_type": content.mime_type or item.blob.mime_type}
+    return Attached(item.blob.tag, content.sha256, dumps(held))
+
+
+def write(
+    work: Work,
+    fresh: Sequence[tuple[Record, bytes, bytes]],
+    changes: Sequence[Change],
+    contents: Mapping[str, Content],
+) -> None:
+    if changes:
+        keep_versions(work.tx, [change.doubt.known.id for change in changes], work.now)
+    if not fresh and not changes:
+        return
+    seq = work.tx.numbers("seq", len(fresh) + len(changes))
+    if fresh:
+        _write_fresh(work, fresh, contents, seq)
+    if changes:
+        _write_changes(work, changes, seq + len(fresh))
+
+
+def _write_fresh(
+    work: Work, fresh: Sequence[tuple[Record, bytes, bytes]], contents: Mapping[str, Content], seq: int
+) -> None:
+    """`record.id` of a new record is its first seq, so that its payload's row needs no look-up."""
+    stream, scope, partition, round_id = work.stream, work.scope, work.partition, work.rnd.id
+    version, now = work.rnd.spec.info.summary_version, micros(work.now)
+    none = Attached()
+    records: list[tuple[Any, ...]] = []
+    payloads: list[tuple[Any, ...]] = []
+    failed = 0
+    for item, raw, digest in fresh:
+        attached = none
+        if item.blob is not None:
+            content = contents.get(item.source_id)
+            attached = _attached(item, content, none)
+            failed += content is not None and content.state is ContentState.FAILED
+        when = _span(item.when) if item.when is not None else (None, None)
+        records.append(
+            (seq, stream, scope, item.source_id, partition, LIVE, seq, 1, "added", digest, version, attached.tag,
+             attached.sha256, round_id, now, now, item.parent, item.name, *when)
+        )  # fmt: skip
+        payloads.append((seq, raw, encode(item.summary), attached.blob, item.etag, micros(item.modified_at)))
+        seq += 1
+    work.tx.insert(RECORD, records)
+    work.tx.insert(PAYLOAD, payloads)
+    work.tally.enter(partition, LIVE, len(fresh))
+    work.counts.new += len(fresh) - failed
+    work.counts.failed += failed
+
+
+def _write_changes(work: Work, changes: Sequence[Change], seq: int) -> None:
+    now = micros(work.now)
+    records: list[tuple[Any, ...]] = []
+    payloads: list[tuple[Any, ...]] = []
+    for number, change in enumerate(changes, seq):
+        item, raw, digest, known = change.doubt
+        what = "added" if known.state == DELETED else "updated"
+        when = _span(item.when) if item.when is not None else (None, None)
+        records.append(
+            (number, work.stream, work.scope, item.source_id, work.partition, LIVE, number, known.version + 1, what,
+             digest, work.rnd.spec.info.summary_version, change.attached.tag, change.attached.sha256, work.rnd.id,
+             known.first_seen_at, now, item.parent, item.name, *when)
+        )  # fmt: skip
+        payloads.append((known.id, raw, change.summary, change.attached.blob, item.etag, micros(item.modified_at)))
+    work.tx.insert(RECORD, records, OVERWRITE)
+    work.tx.insert(PAYLOAD, payloads, OVERWRITE_PAYLOAD)
+
+
+def _span(when: datetime | tuple[datetime, datetime | None]) -> tuple[int | None, int | None]:
+    """Start and end; a span without end lasts for ever."""
+    if isinstance(when, datetime):
+        return micros(when), micros(when)
+    start, end = when
+    return micros(start), LAST if end is None else micros(end)

@@ -1,0 +1,267 @@
+"""Content: blobs by their SHA-256, small ones in the database, larger ones as files.
+
+Public: Blobs (the files), plan, Download, place, known_tags.
+
+A download streams to `blobs/tmp`, is checked against the provider's size and hash, flushed to the disk, and takes its
+place `blobs/ab/cdef…` inside the transaction that journals it: the one writer, so that nothing removes it in between.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from syncd.engine.ports import Content, ContentPlan, ContentState, OpenRound
+from syncd.sdk import Blob, ContentUnavailable, ProtocolError
+
+from .database import Row, Tx
+from .errors import StoreFailed
+from .values import loads
+from .work import scope_of
+
+__all__ = ["Blobs", "Download", "known_tags", "place", "plan"]
+
+INLINE = 16 * 1024  # bytes: up to here a row is cheaper than a file
+CHUNK = 256 * 1024
+ALGORITHMS = ("md5", "sha1", "sha256")
+
+
+class Blobs:
+    """The folder of contents. Files are 0600 and never change once they have their name."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.folder = state_dir / "blobs"
+        self.temporary = self.folder / "tmp"
+
+    def prepare(self) -> None:
+        self.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def clean(self) -> int:
+        """Remove what broken downloads of dead processes left. How many files."""
+        gone = 0
+        for path in self.temporary.glob("*"):
+            with suppress(OSError):
+                path.unlink()
+                gone += 1
+        return gone
+
+    def path(self, sha256: str) -> Path:
+        return self.folder / sha256[:2] / sha256[2:]
+
+    def read(self, sha256: str) -> Iterator[bytes]:
+        with self.path(sha256).open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+
+class Download:
+    """Content on its way. `feed` chunks, `finish`, then `place` it in a transaction; `discard` whatever happens."""
+
+    def __init__(self, blobs: Blobs, blob: Blob, max_size: int | None) -> None:
+        self._blobs = blobs
+        self._blob = blob
+        self._max_size = max_size
+        self._sha256 = hashlib.sha256()
+        self._other = self._promised_hash()
+        self._start = bytearray()
+        self._file = -1
+        self.path: Path | None = None
+        self.size = 0
+
+    def _promised_hash(self) -> "hashlib._Hash | None":
+        name = (self._blob.hash or "").partition(":")[0]
+        return hashlib.new(name, usedforsecurity=False) if name in ALGORITHMS else None
+
+    @property
+    def large(self) -> bool:
+        return self.path is not None
+
+    def feed(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        if self._max_size is not None and self.size > self._max_size:
+            raise ContentUnavailable("too_large", f"the content is larger than {self._max_size} bytes")
+        self._sha256.update(chunk)
+        if self._other is not None:
+            self._other.update(chunk)
+        if self._file < 0 and len(self._start) + len(chunk) <= INLINE:
+            self._start += chunk
+            return
+        self._write(chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        try:
+            if self._file < 0:
+                self._file, name = tempfile.mkstemp(dir=self._blobs.temporary)  # mode 0600
+                self.path = Path(name)
+                _write_all(self._file, bytes(self._start))
+                self._start.clear()
+            _write_all(self._file, chunk)
+        except OSError as error:
+            raise StoreFailed(f"cannot write content: {error.strerror}") from error
+
+    def finish(self) -> Content:
+        """Check it, and flush it to the disk. Raises ProtocolError if it is not what the provider promised."""
+        promised = self._blob.hash
+        if self._blob.size is not None and self._blob.size != self.size:
+            raise self._mismatch(f"size {self.size}, promised {self._blob.size}")
+        if self._other is not None and promised is not None:
+            given = f"{self._other.name}:{self._other.hexdigest()}"
+            if given != promised.lower():
+                raise self._mismatch(f"{given}, promised {promised}")
+        if self._file >= 0:
+            os.fsync(self._file)
+        return Content(ContentState.STORED, self._sha256.hexdigest(), self.size, self._blob.mime_type)
+
+    @staticmethod
+    def _mismatch(what: str) -> ProtocolError:
+        return ProtocolError(f"the content does not match: {what}", code="SYN-CONTENT-003")
+
+    @property
+    def small(self) -> bytes:
+        return bytes(self._start)
+
+    def discard(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if self.path is not None:
+            with suppress(FileNotFoundError):
+                self.path.unlink()
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def place(
+    tx: Tx, blobs: Blobs, rnd: OpenRound, source_id: str, blob: Blob, content: Content, download: Download
+) -> None:
+    """Give content its place and journal it, in the writer's transaction."""
+    assert content.sha256 is not None
+    target = blobs.path(content.sha256)
+    if download.path is not None and not target.exists():
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        download.path.rename(target)
+    inline = None if download.large else download.small
+    tx.run(
+        "INSERT INTO blob (sha256, size, content, doomed) VALUES (?, ?, ?, FALSE)"
+        " ON CONFLICT (sha256) DO UPDATE SET doomed = FALSE",
+        (content.sha256, content.size, inline),
+    )
+    if blob.hash is not None:
+        tx.run(
+            "INSERT INTO blob_hash (connection_id, hash, sha256) SELECT s.connection_id, ?, ? FROM partition p"
+            " JOIN stream s ON s.id = p.stream_id WHERE p.id = ? ON CONFLICT DO NOTHING",
+            (blob.hash.lower(), content.sha256, rnd.partition.id),
+        )
+    tx.run(
+        "INSERT INTO content_journal (partition_id, source_id, tag, sha256, size, mime_type) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (partition_id, source_id) DO UPDATE SET tag = excluded.tag, sha256 = excluded.sha256,"
+        " size = excluded.size, mime_type = excluded.mime_type",
+        (rnd.partition.id, source_id, blob.tag, content.sha256, content.size, content.mime_type),
+    )
+
+
+def flush_folder(blobs: Blobs, sha256: str) -> None:
+    """Make a new file's name reach the disk."""
+    for folder in (blobs.path(sha256).parent, blobs.folder):
+        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
+def plan(tx: Tx, blobs: Blobs, rnd: OpenRound, wanted: Sequence[tuple[str, Blob]]) -> ContentPlan:
+    settled: dict[str, Content] = {}
+    ids = [source_id for source_id, _ in wanted]
+    stored = _stored(tx, rnd, ids)
+    journal = _journal(tx, rnd, ids)
+    hashes = _hashes(tx, rnd, [blob.hash.lower() for _, blob in wanted if blob.hash])
+    fetch = []
+    for source_id, blob in wanted:
+        found = (
+            _skipped(blob)
+            or _same_tag(stored.get(source_id), blob)
+            or _journalled(journal.get(source_id), blob)
+            or _same_hash(hashes.get((blob.hash or "").lower()), blob)
+        )
+        if found is not None and _held(tx, blobs, found):
+            settled[source_id] = found
+        else:
+            fetch.append((source_id, blob))
+    return ContentPlan(fetch, settled)
+
+
+def _stored(tx: Tx, rnd: OpenRound, ids: Sequence[str]) -> Mapping[str, Row]:
+    sql = (
+        "SELECT r.source_id, r.tag, y.blob FROM record r JOIN payload y ON y.record_id = r.id"
+        " WHERE r.stream_id = ? AND r.scope = ? AND r.tag IS NOT NULL AND r.source_id IN ({})"
+    )
+    place = "SELECT stream_id, account_id, shared FROM partition WHERE id = ?"
+    row = tx.row(place, (rnd.partition.id,))
+    if row is None:  # a dry run's partition
+        return {}
+    stream, account, shared = row
+    scope = scope_of(rnd.spec.info.identity, rnd.partition.id, account, shared)
+    return {row[0]: row for row in tx.within(sql, (stream, scope), ids)}
+
+
+def _journal(tx: Tx, rnd: OpenRound, ids: Sequence[str]) -> Mapping[str, Row]:
+    sql = (
+        "SELECT source_id, tag, sha256, size, mime_type FROM content_journal"
+        " WHERE partition_id = ? AND source_id IN ({})"
+    )
+    return {row[0]: row for row in tx.within(sql, (rnd.partition.id,), ids)}
+
+
+def _hashes(tx: Tx, rnd: OpenRound, hashes: Sequence[str]) -> Mapping[str, Row]:
+    """Contents of this connection by the provider's hash: nothing is given from one organisation to another."""
+    sql = (
+        "SELECT h.hash, b.sha256, b.size FROM blob_hash h JOIN blob b ON b.sha256 = h.sha256 WHERE h.connection_id ="
+        " (SELECT s.connection_id FROM partition p JOIN stream s ON s.id = p.stream_id WHERE p.id = ?)"
+        " AND h.hash IN ({})"
+    )
+    return {row[0]: row for row in tx.within(sql, (rnd.partition.id,), hashes)}
+
+
+def _skipped(blob: Blob) -> Content | None:
+    return Content(ContentState.SKIPPED, reason=blob.skip) if blob.skip else None
+
+
+def _same_tag(row: Row | None, blob: Blob) -> Content | None:
+    if row is None or row[1] != blob.tag or row[2] is None:
+        return None
+    held = loads(row[2])
+    if "skipped" in held:
+        return Content(ContentState.SKIPPED, reason=held["skipped"])
+    return Content(ContentState.STORED, held["sha256"], held["size"], held["mime_type"])
+
+
+def _journalled(row: Row | None, blob: Blob) -> Content | None:
+    if row is None or row[1] != blob.tag:
+        return None
+    return Content(ContentState.STORED, row[2], row[3], row[4])
+
+
+def _same_hash(row: Row | None, blob: Blob) -> Content | None:
+    if row is None or (blob.size is not None and blob.size != row[2]):
+        return None
+    return Content(ContentState.STORED, row[1], row[2], blob.mime_type)
+
+
+def _held(tx: Tx, blobs: Blobs, content: Content) -> bool:
+    """A file may be missing after a power cut, or because somebody removed it: then it is fetched again."""
+    if content.state is not ContentState.STORED or content.sha256 is None:
+        return True
+    inline = tx.row("SELECT content IS NOT NULL FROM blob WHERE sha256 = ?", (content.sha256,))
+    return inline is not None and bool(inline[0] or blobs.path(content.sha256).exists())
+
+
+def known_tags(tx: Tx, partition_id: int, ids: Sequence[str]) -> dict[str, str | None]:
+    sql = "SELECT source_id, tag FROM record WHERE partition_id = ? AND state < 3 AND source_id IN ({})"
+    return {row[0]: row[1] for row in tx.within(sql, (partition_id,), ids)}

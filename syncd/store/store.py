@@ -1,0 +1,396 @@
+"""The store as one object: each method hands a function of its module to the writer or to a reader.
+
+Public: SqlStore, open_store.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from syncd.engine.ports import (
+    AccountRow,
+    Content,
+    ContentPlan,
+    Counts,
+    ImportResult,
+    Leftovers,
+    OpenRound,
+    PageOutcome,
+    PartitionRow,
+    PartitionState,
+    Peek,
+    Retry,
+    RoundEnd,
+    RoundPlan,
+    RunError,
+    RunRow,
+    RunScope,
+    RunStatus,
+    SettleOutcome,
+    SettlePlan,
+    SettleView,
+    StreamSpec,
+    Trigger,
+)
+from syncd.sdk import Account, Blob, Clock, Page, Partition
+
+from . import (
+    accounts as people,
+)
+from . import (
+    contents as content,
+)
+from . import (
+    ledger,
+    migrate,
+    pages,
+    partitions,
+    queries,
+    retries,
+    runs,
+    settle,
+    states,
+    upkeep,
+)
+from .contents import Blobs, Download
+from .database import Database, Tx
+from .errors import StoreFailed, StoreUnusable
+from .owners import Owners
+from .queries import StreamNumbers
+from .states import SyncState
+from .writer import Undo, Writer
+
+__all__ = ["SqlStore", "open_store"]
+
+T = TypeVar("T")
+READERS = 4  # threads
+
+
+def open_store(state_dir: Path, clock: Clock, url: str = "sqlite", *, read_only: bool = False) -> "SqlStore":
+    """Open the store in a state directory; make or migrate it as needed. A `read_only` one does neither.
+
+    Raises StoreUnusable if the directory or the database cannot be used, NewerSchema if a newer syncd has written it.
+    """
+    blobs = Blobs(state_dir)
+    try:
+        if not read_only:
+            state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+            blobs.prepare()
+    except OSError as error:
+        raise StoreUnusable(f"cannot use {state_dir}: {error.strerror}") from error
+    database = Database(state_dir, url, read_only=read_only)
+    try:
+        with database.connect() as connection:
+            migrate.upgrade(connection, allowed=not read_only)
+    except SQLAlchemyError as error:
+        database.close()
+        raise StoreUnusable(f"cannot use {database.path}: {getattr(error, 'orig', error)}") from error
+    except BaseException:
+        database.close()
+        raise
+    return SqlStore(database, blobs, Owners(state_dir), clock)
+
+
+class SqlStore:
+    """Implements `syncd.engine.ports.Store`, and the read side for the command line and the API.
+
+    Everything is a coroutine of any event loop, but for `records` and `blob`: those are plain iterators, of constant
+    memory however much they give (iterate them in a thread from async code).
+    """
+
+    def __init__(self, database: Database, blobs: Blobs, owners: Owners, clock: Clock) -> None:
+        self.path = database.path
+        self._database = database
+        self._blobs = blobs
+        self._owners = owners
+        self._clock = clock
+        self._readers = ThreadPoolExecutor(READERS, "store-read")
+        self._writer = None if database.read_only else Writer(database)
+        if self._writer is not None:
+            self._writer.submit(upkeep.after_start).result()
+
+    def close(self) -> None:
+        """Finish what is being written and let go of everything. Safe to call twice."""
+        if self._writer is not None:
+            self._writer.close()
+        self._readers.shutdown()
+        self._database.close()
+        self._owners.close()
+
+    async def _write(self, job: Callable[[Tx], T | Undo[T]], *, durable: bool = False) -> T:
+        if self._writer is None:
+            raise StoreFailed("the store is open for reading only")
+        return await self._writer.write(job, durable=durable)
+
+    async def _read(self, job: Callable[[Tx], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._database.read, job)
+
+    # -- connections and accounts
+    async def bind_connection(self, name: str, connector: str, previous_name: str | None) -> None:
+        await self._write(lambda tx: people.bind_connection(tx, name, connector, previous_name))
+
+    async def import_accounts(self, connection: str, accounts: Sequence[Account], now: datetime) -> ImportResult:
+        return await self._write(lambda tx: people.import_accounts(tx, connection, accounts, now), durable=True)
+
+    async def accounts(self, connection: str) -> Sequence[AccountRow]:
+        return await self._read(lambda tx: people.all_accounts(tx, connection))
+
+    async def imported_at(self, connection: str) -> datetime | None:
+        return await self._read(lambda tx: people.imported_at(tx, connection))
+
+    async def set_stream_state(self, account_id: int, stream: str, state: str) -> None:
+        await self._write(lambda tx: people.set_stream_state(tx, account_id, stream, state))
+
+    # -- runs
+    async def start_run(self, sync: str, connection: str, trigger: Trigger, scope: RunScope, now: datetime) -> int:
+        job = partial(
+            runs.start_run, owners=self._owners, sync=sync, connection=connection, trigger=trigger, scope=scope, now=now
+        )
+        return await self._write(job)
+
+    async def close_dead_runs(self, now: datetime) -> int:
+        """Close runs whose process died. `start_run` does it for its own sync; a daemon does it for all at its start."""
+        return await self._write(lambda tx: runs.close_dead_runs(tx, self._owners, now))
+
+    async def add_errors(self, run: int, errors: Sequence[RunError]) -> None:
+        await self._write(lambda tx: runs.add_errors(tx, run, errors))
+
+    async def run_counts(self, run: int) -> Mapping[tuple[int, str], Counts]:
+        return await self._read(lambda tx: ledger.run_counts(tx, run))
+
+    async def finish_run(
+        self,
+        run: int,
+        status: RunStatus,
+        now: datetime,
+        *,
+        counts: Counts,
+        requests: int,
+        streams: Sequence[Mapping[str, Any]],
+        reason: str | None = None,
+    ) -> None:
+        """Also puts all that the run committed on the disk."""
+        job = partial(
+            runs.finish_run, run=run, status=status, now=now, counts=counts, requests=requests, streams=streams,
+            reason=reason,
+        )  # fmt: skip
+        await self._write(job, durable=True)
+
+    async def get_run(self, run: int) -> RunRow | None:
+        return await self._read(lambda tx: runs.get_run(tx, run))
+
+    async def runs(self, sync: str, limit: int = 50, before: int | None = None) -> Sequence[RunRow]:
+        return await self._read(lambda tx: runs.list_runs(tx, sync, limit, before))
+
+    # -- partitions
+    async def list_partitions(
+        self, spec: StreamSpec, account_id: int, listed: Sequence[Partition], run: int, now: datetime
+    ) -> Sequence[PartitionRow]:
+        return await self._write(lambda tx: partitions.list_partitions(tx, spec, account_id, listed, run, now))
+
+    async def claim_shared(
+        self, spec: StreamSpec, offers: Mapping[Partition, Sequence[int]], complete: bool, run: int, now: datetime
+    ) -> Sequence[PartitionRow]:
+        return await self._write(lambda tx: partitions.claim_shared(tx, spec, offers, complete, run, now))
+
+    async def open_round(
+        self,
+        run: int,
+        partition: PartitionRow,
+        spec: StreamSpec,
+        now: datetime,
+        plan: Callable[[PartitionState], RoundPlan],
+    ) -> OpenRound:
+        return await self._write(lambda tx: partitions.open_round(tx, self._owners, run, partition, spec, now, plan))
+
+    async def plan_contents(self, rnd: OpenRound, blobs: Sequence[tuple[str, Blob]]) -> ContentPlan:
+        return await self._read(lambda tx: content.plan(tx, self._blobs, rnd, blobs))
+
+    async def store_content(
+        self, rnd: OpenRound, source_id: str, blob: Blob, chunks: AsyncIterator[bytes], *, max_size: int | None
+    ) -> Content:
+        download = Download(self._blobs, blob, max_size)
+        try:
+            async for chunk in chunks:
+                await self._fed(download, chunk)
+            done = await self._in_thread(download.finish) if download.large else download.finish()
+            job = partial(content.place, blobs=self._blobs, rnd=rnd, source_id=source_id, blob=blob, content=done,
+                          download=download)  # fmt: skip
+            await self._write(job)
+            if download.large and done.sha256 is not None:
+                await self._in_thread(content.flush_folder, self._blobs, done.sha256)
+            return done
+        finally:
+            download.discard()
+
+    async def _fed(self, download: Download, chunk: bytes) -> None:
+        """Large chunks are hashed and written in a thread, small ones are not worth the way there."""
+        if len(chunk) < content.INLINE:
+            download.feed(chunk)
+        else:
+            await self._in_thread(download.feed, chunk)
+
+    async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call, *arguments)
+
+    async def known(self, partition_id: int, source_ids: Sequence[str]) -> dict[str, str | None]:
+        return await self._read(lambda tx: content.known_tags(tx, partition_id, source_ids))
+
+    async def apply_page(
+        self, rnd: OpenRound, page: Page, contents: Mapping[str, Content], now: datetime, *, dry: bool = False
+    ) -> PageOutcome:
+        def job(tx: Tx) -> PageOutcome | Undo[PageOutcome]:
+            outcome = pages.apply_page(tx, rnd, page, contents, now, dry=dry)
+            return Undo(outcome) if dry else outcome
+
+        return await self._write(job)
+
+    async def end_round(self, rnd: OpenRound, end: RoundEnd, now: datetime, *, until: datetime | None = None) -> None:
+        await self._write(lambda tx: partitions.end_round(tx, rnd, end, now, until))
+
+    async def peek(self, spec: StreamSpec, account_id: int, listed: Sequence[Partition]) -> Sequence[Peek]:
+        return await self._read(lambda tx: partitions.peek(tx, spec, account_id, listed))
+
+    # -- deletions
+    async def settle(
+        self, run: int, spec: StreamSpec, account_id: int, now: datetime, decide: Callable[[SettleView], SettlePlan]
+    ) -> SettleOutcome:
+        outcome = await self._write(lambda tx: settle.settle(tx, run, spec, account_id, now, decide))
+        if spec.deletions == "purge" and outcome.counts.deleted:
+            await self.collect_blobs()
+        return outcome
+
+    async def held(self, connection: str, streams: Sequence[str]) -> int:
+        return await self._read(lambda tx: settle.held(tx, connection, streams))
+
+    async def leftovers(self, connection: str, now: datetime) -> Leftovers:
+        return await self._read(lambda tx: queries.leftovers(tx, connection))
+
+    async def held_sets(
+        self, connection: str, streams: Sequence[str] | None = None, named: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Held deletions by stream, account, partition and origin, with examples; None means all."""
+        return await self._read(lambda tx: settle.held_sets(tx, connection, streams, _ids(tx, connection, named)))
+
+    async def approve(
+        self,
+        connection: str,
+        streams: Sequence[str] | None,
+        named: Sequence[str] | None,
+        mode: str,
+        now: datetime,
+    ) -> Counts:
+        """Apply held deletions (`mode` as in `deletions:`), all or none."""
+        counts = await self._write(
+            lambda tx: settle.approve(tx, connection, streams, _ids(tx, connection, named), mode, now), durable=True
+        )
+        if mode == "purge":
+            await self.collect_blobs()
+        return counts
+
+    async def reject(self, connection: str, streams: Sequence[str] | None, named: Sequence[str] | None) -> int:
+        """Drop held deletions; their records stay live. How many."""
+        return await self._write(
+            lambda tx: settle.reject(tx, connection, streams, _ids(tx, connection, named)), durable=True
+        )
+
+    async def reset(self, connection: str, streams: Sequence[str] | None, named: Sequence[str] | None) -> int:
+        """Forget cursors; data stays. A round under way goes on, but cannot bring its place back. How many partitions."""
+        return await self._write(
+            lambda tx: upkeep.reset(tx, connection, streams, _ids(tx, connection, named)), durable=True
+        )
+
+    # -- contents to try again
+    async def retries(self, spec: StreamSpec, account_id: int, now: datetime) -> Sequence[Retry]:
+        return await self._write(lambda tx: retries.waiting(tx, spec, account_id))
+
+    async def settle_retry(self, run: int, retry: Retry, spec: StreamSpec, content: Content, now: datetime) -> Counts:
+        return await self._write(lambda tx: retries.settle(tx, run, retry, spec, content, now))
+
+    # -- ownership
+    async def heartbeat(self, now: datetime) -> None:
+        await self._write(lambda tx: self._owners.heartbeat(tx, now))
+
+    # -- runtime switches
+    async def sync_state(self, name: str) -> SyncState:
+        return await self._read(lambda tx: states.get(tx, name))
+
+    async def sync_states(self) -> Mapping[str, SyncState]:
+        return await self._read(states.all_states)
+
+    async def set_sync_state(self, name: str, **changes: Any) -> SyncState:
+        """Set some of SyncState's fields, leave the others."""
+        return await self._write(lambda tx: states.change(tx, name, changes), durable=True)
+
+    async def set_next_due(self, name: str, due: datetime | None) -> None:
+        """Not worth a wait for the disk: a due time lost in a power cut is found again."""
+        await self._write(lambda tx: states.change(tx, name, {"next_due_at": due}))
+
+    # -- reading
+    def records(
+        self,
+        connection: str,
+        stream: str,
+        account: str | None = None,
+        since: int | None = None,
+        deleted: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Documents by `seq`, of one state of the database. Raises FeedTooOld when `since` reaches too far back."""
+        with self._database.reading() as tx:
+            yield from queries.documents(
+                tx, connection, stream, account=account, since=since, deleted=deleted, limit=limit
+            )
+
+    def blob(self, sha256: str) -> Iterator[bytes] | None:
+        """A content in chunks; None if it is not held."""
+        row = self._database.read(lambda tx: tx.row("SELECT content FROM blob WHERE sha256 = ?", (sha256,)))
+        if row is None:
+            return None
+        return iter([row[0]]) if row[0] is not None else self._blobs.read(sha256)
+
+    async def numbers(self, streams: Sequence[tuple[str, str]]) -> list[StreamNumbers]:
+        """Accounts, records, held deletions and freshness of (connection, stream) pairs."""
+        return await self._read(lambda tx: queries.numbers(tx, streams))
+
+    async def organization(self, connection: str) -> str | None:
+        """The organisation that the connection is bound to, since its first import."""
+        sql = "SELECT organization FROM connection WHERE name = ?"
+        found: str | None = await self._read(lambda tx: tx.value(sql, (connection,)))
+        return found
+
+    # -- upkeep
+    async def collect_blobs(self) -> int:
+        """Remove contents that a purge or retention has left without a reference. How many were looked at."""
+        total = 0
+        while count := await self._write(lambda tx: upkeep.doomed_blobs(tx, self._blobs)):
+            total += count
+        return total
+
+    async def clean_downloads(self) -> int:
+        """Remove temporary files of broken downloads: only where no other process uses this state directory."""
+        return await self._in_thread(self._blobs.clean)
+
+    async def retain(
+        self, now: datetime, *, runs_for: timedelta, tombstones_for: timedelta, versions_for: timedelta
+    ) -> None:
+        """Remove history past its time, in small transactions."""
+        jobs = (
+            partial(upkeep.drop_tombstones, before=now - tombstones_for),
+            partial(upkeep.drop_versions, before=now - versions_for),
+            partial(upkeep.drop_runs, before=now - runs_for),
+        )
+        for job in jobs:
+            while await self._write(job):
+                pass
+        await self.collect_blobs()
+
+
+def _ids(tx: Tx, connection: str, named: Sequence[str] | None) -> list[int] | None:
+    return None if named is None else people.matching_accounts(tx, connection, named)

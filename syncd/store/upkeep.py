@@ -1,0 +1,119 @@
+"""What is done now and then: resets, content that nothing refers to, history past its time.
+
+Public: reset, doomed_blobs, drop_tombstones, drop_versions, drop_runs, after_start.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from .contents import Blobs
+from .database import Tx
+from .records import DELETED
+from .values import micros
+
+__all__ = ["after_start", "doomed_blobs", "drop_runs", "drop_tombstones", "drop_versions", "reset"]
+
+CHUNK = 1000  # rows removed per transaction: nobody waits long for the writer
+SEQ_GAP = 1_000_000
+USED = (
+    "SELECT 1 FROM record WHERE sha256 = ? UNION ALL SELECT 1 FROM record_version WHERE sha256 = ?"
+    " UNION ALL SELECT 1 FROM content_journal WHERE sha256 = ? LIMIT 1"
+)
+
+
+def reset(tx: Tx, connection: str, streams: Sequence[str] | None, accounts: Sequence[int] | None) -> int:
+    """Forget cursors and resume points: the next round of each partition is full. How many partitions.
+
+    A round under way loses its place: what it reads still lands, but neither its resume point nor its bookmark is kept
+    (`round_id` no longer names it), so that it cannot undo the reset.
+    """
+    where = ""
+    values: list[object] = []
+    for column, wanted in (("s.name", streams), ("p.account_id", accounts)):
+        if wanted is not None:
+            where += f" AND {column} IN ({', '.join('?' * len(wanted)) or 'NULL'})"
+            values += list(wanted)
+    return tx.run(
+        "UPDATE partition SET cursor = NULL, resume = NULL, round_id = NULL, full_due = TRUE, due_at = NULL"  # noqa: S608
+        " WHERE id IN (SELECT p.id FROM partition p JOIN stream s ON s.id = p.stream_id"
+        f" JOIN connection c ON c.id = s.connection_id WHERE c.name = ?{where})",
+        (connection, *values),
+    )
+
+
+def after_start(tx: Tx) -> None:
+    """After a restart of the machine, leave a gap in `seq`.
+
+    A power cut may take the last commits, and with them numbers that a reader of the feed has seen. Given out again for
+    other changes, that reader would miss those.
+    """
+    boot = _boot()
+    known = tx.value("SELECT value FROM meta WHERE name = 'boot'")
+    if boot == known:
+        return
+    if known is not None:
+        tx.numbers("seq", SEQ_GAP)
+    tx.run("INSERT INTO meta (name, value) VALUES ('boot', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+           (boot,))  # fmt: skip
+
+
+def _boot() -> str:
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return "unknown"
+
+
+def doomed_blobs(tx: Tx, blobs: Blobs) -> int:
+    """Remove contents that were to go and that nothing refers to. Files go inside the one writer's transaction."""
+    names = [row[0] for row in tx.rows("SELECT sha256 FROM blob WHERE doomed LIMIT ?", (CHUNK,))]
+    for name in names:
+        if tx.row(USED, (name, name, name)):
+            tx.run("UPDATE blob SET doomed = FALSE WHERE sha256 = ?", (name,))
+            continue
+        tx.run("DELETE FROM blob_hash WHERE sha256 = ?", (name,))
+        tx.run("DELETE FROM blob WHERE sha256 = ?", (name,))
+        blobs.path(name).unlink(missing_ok=True)
+    return len(names)
+
+
+def drop_tombstones(tx: Tx, before: datetime) -> int:
+    """Remove old tombstones, and remember how far back the feed is complete."""
+    rows = tx.rows(
+        "SELECT id, stream_id, seq FROM record WHERE state = ? AND state_at < ? ORDER BY id LIMIT ?",
+        (DELETED, micros(before), CHUNK),
+    )
+    ids = [row[0] for row in rows]
+    floors: dict[int, int] = {}
+    for _, stream, seq in rows:
+        floors[stream] = max(seq, floors.get(stream, 0))
+    for stream, seq in floors.items():
+        tx.run("UPDATE stream SET feed_floor = ? WHERE id = ? AND feed_floor < ?", (seq, stream, seq))
+    doom = "UPDATE blob SET doomed = TRUE WHERE sha256 IN (SELECT sha256 FROM {} WHERE {} IN ({{}}))"
+    tx.run_within(doom.format("record", "id"), (), ids)
+    tx.run_within(doom.format("record_version", "record_id"), (), ids)
+    for table, key in (("record_version", "record_id"), ("payload", "record_id"), ("record", "id")):
+        tx.run_within(f"DELETE FROM {table} WHERE {key} IN ({{}})", (), ids)  # noqa: S608
+    return len(ids)
+
+
+def drop_versions(tx: Tx, before: datetime) -> int:
+    rows = tx.rows(
+        "SELECT record_id, version, sha256 FROM record_version WHERE superseded_at < ? LIMIT ?",
+        (micros(before), CHUNK),
+    )
+    for record, version, sha256 in rows:
+        tx.run("DELETE FROM record_version WHERE record_id = ? AND version = ?", (record, version))
+        if sha256 is not None:
+            tx.run("UPDATE blob SET doomed = TRUE WHERE sha256 = ?", (sha256,))
+    return len(rows)
+
+
+def drop_runs(tx: Tx, before: datetime) -> int:
+    """Remove old runs with their ledgers and errors; never a running one."""
+    sql = "SELECT id FROM run WHERE finished_at IS NOT NULL AND finished_at < ? ORDER BY id LIMIT ?"
+    ids = [row[0] for row in tx.rows(sql, (micros(before), CHUNK))]
+    for table, key in (("run_error", "run_id"), ("run_scope", "run_id"), ("run", "id")):
+        tx.run_within(f"DELETE FROM {table} WHERE {key} IN ({{}})", (), ids)  # noqa: S608
+    return len(ids)

@@ -1,0 +1,56 @@
+"""Small conversions: moments as integers, JSON as bytes.
+
+Public: micros, moment, rfc3339, dumps, loads, encode.
+
+A moment is kept as microseconds since 1970 in UTC: eight bytes, the same in every database, no time zone to lose.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+__all__ = ["dumps", "encode", "loads", "micros", "moment", "rfc3339"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+
+
+def micros(when: datetime | None) -> int | None:
+    """An aware moment as an integer; None stays None."""
+    return None if when is None else (when - EPOCH) // TICK
+
+
+def moment(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def rfc3339(value: int | None) -> str | None:
+    """As outputs show it: UTC, with Z, fractions of a second only where there are any."""
+    when = moment(value)
+    return None if when is None else when.isoformat().replace("+00:00", "Z")
+
+
+def dumps(value: Any) -> bytes:
+    """JSON with sorted keys. What orjson cannot take (an integer above 64 bits, a key that is no string) stdlib takes.
+
+    A given value always goes the same way, so its digest is stable.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def loads(raw: bytes | str) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return json.loads(raw)  # integers above 64 bits, if it is JSON at all
+
+
+def encode(value: Mapping[str, Any] | bytes | None) -> bytes | None:
+    """What a connector gave, as bytes: bytes stay as they came."""
+    return value if value is None or isinstance(value, bytes) else dumps(value)
