@@ -60,7 +60,7 @@ class Lab:
         self.world = world
         self.folder = folder
         self.clock = WorldClock(world)
-        options = streams if isinstance(streams, Mapping) else dict.fromkeys(streams, {})
+        options = streams if isinstance(streams, Mapping) else {name: {} for name in streams}
         self.sync_config = SyncConfig(
             "all",
             "acme",

@@ -1,0 +1,126 @@
+"""The real `syncd` command on a folder of its own, against a simulated organisation served by this process.
+
+Public: Site.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from syncd_simulator import GoogleWorld
+
+SYNCD = Path(sys.executable).with_name("syncd")
+
+
+class Site:
+    """A configuration folder, a state folder, and the command. `options`: the sync's streams."""
+
+    def __init__(
+        self, folder: Path, world: GoogleWorld, url: str, streams: dict[str, dict[str, Any]], **sync: Any
+    ) -> None:
+        self.state = folder / "state"
+        self.config = folder / "config"
+        self.state.mkdir(parents=True)
+        self.config.mkdir()
+        (folder / "key.json").write_text(json.dumps(world.key_file(f"{url}/token")))
+        admin = next(user.address for user in world.users.values() if user.admin)
+        settings = {
+            "service_account": f"${{file:{folder / 'key.json'}}}",
+            "admin": admin,
+            "endpoints": world.endpoints(url),
+        }
+        limits = {"requests_per_second": 10_000}
+        document = {
+            "version": 1,
+            "connections": {"acme": {"connector": "google", "settings": settings, "limits": limits}},
+            "syncs": {"all": {"connection": "acme", "streams": streams, **sync}},
+        }
+        (self.config / "acme.yaml").write_text(json.dumps(document))  # JSON is YAML
+        self.environment = {**os.environ, "SYNCD_CONFIG": str(self.config), "SYNCD_STATE": str(self.state)}
+
+    def run(self, *arguments: str, code: int | None = 0) -> Any:
+        """Run a command to its end; its JSON if it printed some. `code`: the exit code it must have."""
+        done = subprocess.run(
+            [SYNCD, *arguments], env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert code is None or done.returncode == code, (
+            f"{arguments} exited {done.returncode}: {done.stdout}{done.stderr}"
+        )
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return done.stdout
+
+    @contextlib.contextmanager
+    def daemon(self) -> Iterator["Daemon"]:
+        """A daemon that answers; killed at the end if it still lives."""
+        log = (self.state.parent / "daemon.log").open("ab")
+        process = subprocess.Popen([SYNCD, "run"], env=self.environment, stdout=log, stderr=log)
+        try:
+            yield Daemon(process, self.state / "syncd.sock")
+        finally:
+            process.kill()
+            process.wait()
+            log.close()
+
+    def records(self, stream: str, *more: str) -> list[dict[str, Any]]:
+        out = self.run("records", "--connection", "acme", "--stream", stream, "--ndjson", *more)
+        if isinstance(out, dict):
+            return [out]
+        return [json.loads(line) for line in out.splitlines()]
+
+
+class Daemon:
+    """A daemon process and its socket."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", socket: Path) -> None:
+        self.process = process
+        self.socket = socket
+        self._wait()
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}"
+            try:
+                with self.client() as client:
+                    client.get("/status").raise_for_status()
+                return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise AssertionError("the daemon does not answer")
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://syncd/api/v1", timeout=60
+        )
+
+    def sync(self, name: str = "all") -> dict[str, Any]:
+        """Run a sync to its end; the report."""
+        with self.client() as client, client.stream("POST", f"/syncs/{name}/runs", json={}) as answer:
+            answer.raise_for_status()
+            for line in answer.iter_lines():
+                if line.startswith("data:"):
+                    event = json.loads(line[5:])
+                    if event["event"] == "report":
+                        report: dict[str, Any] = event["report"]
+                        return report
+        raise AssertionError("no report")
+
+    def begin(self, name: str = "all") -> None:
+        """Start a run and look away as soon as it has begun."""
+        with self.client() as client, client.stream("POST", f"/syncs/{name}/runs", json={}) as answer:
+            answer.raise_for_status()
+            next(answer.iter_lines())
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
