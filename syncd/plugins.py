@@ -1,6 +1,6 @@
 """Discovery of connectors: entry points of the group `syncd.connectors`, loaded one by one.
 
-Public: discover, Plugins, Broken, Installed.
+Public: discover, Plugins, Broken, Installed; catalog_of (what the configuration must know of them).
 
 An entry loads to a Connector class or instance, or to an object with the hooks of `syncd.sdk.hooks`. Whatever goes
 wrong with one of them (a failing import, `sys.exit` in a module, a wrong API version, bad info, a name that is taken)
@@ -18,10 +18,11 @@ import pluggy
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from syncd.config.catalog import Catalog
 from syncd.sdk import API_VERSION, Connector, ConnectorInfo, Stream, StreamInfo
 from syncd.sdk.hooks import PROJECT, HookSpecs
 
-__all__ = ["GROUP", "Broken", "Installed", "Plugins", "discover"]
+__all__ = ["GROUP", "Broken", "Installed", "Plugins", "catalog_of", "discover"]
 
 GROUP = "syncd.connectors"
 BUILT_IN_SCHEMES = frozenset({"env", "file", "credential"})
@@ -77,6 +78,15 @@ def discover(entries: Iterable[EntryPoint] | None = None) -> Plugins:
         except BaseException as error:
             _report(plugins, entry, entry.name, error)
     return plugins
+
+
+def catalog_of(plugins: Plugins) -> Catalog:
+    """What is installed, as the configuration's loader needs it."""
+    return Catalog.of(
+        plugins.connectors.values(),
+        broken={one.name: one.error for one in plugins.broken.values()},
+        schemes=plugins.value_schemes,
+    )
 
 
 def _load(entry: EntryPoint, manager: pluggy.PluginManager, plugins: Plugins) -> None:

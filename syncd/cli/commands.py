@@ -1,0 +1,16 @@
+"""All commands, in the order of `syncd --help`.
+
+Public: register.
+"""
+
+import click
+
+from . import configuring, daemon, data, deciding, organisation, syncing
+
+__all__ = ["register"]
+
+
+def register(cli: click.Group) -> None:
+    """Add every command to the root group."""
+    for module in (daemon, organisation, syncing, deciding, data, configuring):
+        module.register(cli)

@@ -1,0 +1,42 @@
+"""Commands of the daemon: run, and the demo.
+
+Public: register.
+"""
+
+import click
+
+from syncd.control.errors import ControlError
+
+from .options import Ask, command
+
+__all__ = ["register"]
+
+TOPIC = "Daemon"
+
+
+def register(cli: click.Group) -> None:
+    @command(cli, TOPIC, "run")
+    @click.option("--grace", default=30.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0),
+                  help="How long runs may finish the page they have in hand when the daemon is stopped.")  # fmt: skip
+    def _run(ask: Ask, grace: float) -> int:
+        """The daemon: mirror by schedule, serve the API, follow changes of the configuration folder."""
+        from syncd.daemon import run_daemon
+        from syncd.logs import configure
+
+        configure("debug" if ask.verbose else "info")
+        return run_daemon(ask.config_folder(), ask.state_folder(), grace=grace)
+
+    @command(cli, TOPIC, "demo")
+    @click.option("--keep", is_flag=True, help="Keep what was mirrored, and say where it is.")
+    def _demo(ask: Ask, keep: bool) -> int:
+        """A whole organisation on simulated providers, mirrored in front of you."""
+        try:
+            from importlib import import_module
+
+            demo = import_module("syncd.cli.demo")
+        except ModuleNotFoundError as error:
+            raise ControlError(
+                f"the demo needs the module {error.name}, which is not installed",
+                hint="install the simulator: uv pip install syncd-simulator",
+            ) from error
+        return int(demo.run_demo(keep=keep) or 0)

@@ -1,0 +1,284 @@
+"""The commands, used alike by the command line, the API and signals.
+
+Public: Control. Methods give plain JSON-able values, as the contract of the command line names them, and raise
+ControlError; `sync` and `follow` give events, the last one `report`; `records` and `blob` give bytes as they are read.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from syncd.config.model import Config
+from syncd.engine.executor import RunReport, RunRequest, UnknownName
+from syncd.engine.imports import account_json
+from syncd.engine.ports import RunScope, Trigger
+from syncd.engine.report import account_results
+from syncd.engine.scheduler import Scheduler
+from syncd.sdk import AuthFailed, RateLimited, SyncdError
+from syncd.sdk.errors import explanation_of
+from syncd.store import FeedTooOld
+
+from . import statuses
+from .errors import BUSY, CREDENTIAL, FAILED, USAGE, ControlError, unknown
+from .parts import Parts
+from .pauses import Pauses, enabled
+from .reloads import Reloads
+from .running import Runs
+from .views import connectors_json, time_json
+
+__all__ = ["Control"]
+
+T = TypeVar("T")
+Event = dict[str, Any]
+CHUNK = 200  # records read at once in a thread
+
+
+class Control:
+    """All that can be asked of syncd."""
+
+    local = True
+
+    def __init__(self, parts: Parts, *, seed: str = "") -> None:
+        self.parts = parts
+        self.pauses = Pauses(parts)
+        self.runs = Runs(parts, self.pauses.ended)
+        self.scheduler = Scheduler(self.pauses, parts.clock, self.runs.start_due, seed=seed)
+        self.reloads = Reloads(parts, self.runs, self.adopt)
+
+    async def adopt(self, config: Config) -> None:
+        """Make connections known, drop switches that are settled; in a daemon, set due times."""
+        for connection in config.connections.values():
+            await self.parts.store.bind_connection(connection.name, connection.connector, connection.previous_name)
+        await self.pauses.adopt(config)
+        if self.parts.daemon is not None:
+            await self.scheduler.adopt(config)
+
+    # -- reports
+
+    async def status(self) -> dict[str, Any]:
+        return await statuses.status(self.parts, self.pauses)
+
+    async def accounts(self, connection: str) -> list[dict[str, Any]]:
+        config = self.parts.connection(connection)
+        streams = [stream.info.name for stream in self.parts.connector(config).streams()]
+        return [account_json(row, streams) for row in await self.parts.store.accounts(connection)]
+
+    async def history(self, sync: str, limit: int = 50, before: int | None = None) -> list[dict[str, Any]]:
+        """Runs of a sync, newest first; also of one that is no longer configured."""
+        rows = await self.parts.store.runs(sync, limit, before)
+        if not rows:
+            self.parts.sync(sync)
+        return [RunReport.of(row).to_json() for row in rows]
+
+    async def show(self, run: int) -> dict[str, Any]:
+        """A run with its results per account, and every error's detail."""
+        row = await self.runs.row(run)
+        ledger = await self.parts.store.run_counts(run)
+        results = account_results(row, ledger, await self.parts.store.accounts(row.connection))
+        report = replace(RunReport.of(row), accounts=results).to_json(accounts=True)
+        for shown, error in zip(report["errors"], row.errors, strict=True):
+            shown["detail"] = error.detail
+        return {**report, "connection": row.connection, "reason": row.reason, "error_count": row.error_count}
+
+    def connectors(self) -> dict[str, Any]:
+        return connectors_json(self.parts.plugins)
+
+    # -- runs
+
+    def sync(
+        self,
+        name: str,
+        *,
+        streams: Sequence[str] = (),
+        accounts: Sequence[str] = (),
+        full: bool = False,
+        dry_run: bool = False,
+    ) -> AsyncIterator[Event]:
+        """Run a sync now and follow it. Whoever stops listening does not stop the run."""
+        self.parts.streams(self.parts.sync(name), streams)
+        scope = RunScope(tuple(streams) or None, tuple(accounts) or None, full)
+        return self.runs.sync(RunRequest(name, Trigger.MANUAL, scope, dry_run))
+
+    def follow(self, run: int) -> AsyncIterator[Event]:
+        return self.runs.follow(run)
+
+    async def cancel(self, run: int) -> dict[str, Any]:
+        row = await self.runs.cancel(run)
+        return {"run": run, "sync": row.sync, "cancelled": True}
+
+    def cancel_soon(self, runs: Sequence[int]) -> None:
+        """End these runs of this process after the page they have in hand."""
+        for run in runs:
+            self.parts.executor.cancel(run)
+
+    # -- switches
+
+    async def switch(self, sync: str, on: bool) -> dict[str, Any]:
+        config = self.parts.sync(sync)
+        state = await self.pauses.switch(config, on)
+        note = "" if state.enabled is None else "differs from `enabled` in the YAML until that says the same"
+        if on and state.paused is not None:
+            note = f"still paused ({state.code}): `syncd resume {sync}`"
+        return {"sync": sync, "enabled": on, "state": "enabled" if on else "disabled", "note": note}
+
+    async def resume(self, sync: str) -> dict[str, Any]:
+        config = self.parts.sync(sync)
+        before = await self.parts.store.sync_state(sync)
+        await self.pauses.lift([sync])
+        with suppress(UnknownName):
+            self.parts.executor.forget(config.connection)
+        on = enabled(config, before)
+        note = "" if on else f"it is disabled: `syncd enable {sync}`"
+        state = "was not paused" if before.paused is None else "resumed"
+        return {"sync": sync, "enabled": on, "state": state, "note": note, "next_run": time_json(before.next_due_at)}
+
+    # -- organisations
+
+    async def import_accounts(self, connection: str) -> dict[str, Any]:
+        self.parts.connector(self.parts.connection(connection))
+        try:
+            report = await self.parts.executor.import_accounts(connection)
+        except SyncdError as error:
+            raise self._as_control_error(error) from error
+        return report.to_json()
+
+    async def check(self, connection: str | None = None) -> list[dict[str, Any]]:
+        """Each connection by itself: one that is refused does not keep the others from being tried."""
+        names = [self.parts.connection(connection).name] if connection else sorted(self.parts.config.connections)
+        return list(await asyncio.gather(*[self._check(name) for name in names]))
+
+    async def _check(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = {"connection": name, "ok": False, "streams": {}, "error": None, "exit_code": 0}
+        try:
+            streams = dict(await self.parts.executor.check(name))
+        except SyncdError as error:
+            refusal = self._as_control_error(error)
+            return {**answer, "error": refusal.to_json(), "exit_code": refusal.exit_code}
+        ready = all(state == "ready" for state in streams.values())
+        return {**answer, "ok": ready, "streams": streams, "exit_code": 0 if ready else 3}
+
+    # -- decisions
+
+    async def reset(self, sync: str, streams: Sequence[str] = (), accounts: Sequence[str] = ()) -> dict[str, Any]:
+        config = self.parts.sync(sync)
+        chosen = self.parts.streams(config, streams)
+        await self._known_accounts(config.connection, accounts)
+        count = await self.parts.store.reset(config.connection, chosen, list(accounts) or None)
+        return {"sync": sync, "streams": list(chosen), "partitions": count}
+
+    async def held(self, sync: str, streams: Sequence[str] = (), accounts: Sequence[str] = ()) -> dict[str, Any]:
+        """Held deletions in sets. `shown` stands for exactly these: give it back with the decision."""
+        config = self.parts.sync(sync)
+        chosen = self.parts.streams(config, streams)
+        await self._known_accounts(config.connection, accounts)
+        sets = await self.parts.store.held_sets(config.connection, chosen, list(accounts) or None)
+        count = sum(one["count"] for one in sets)
+        return {"sync": sync, "count": count, "sets": sets, "shown": _digest(sets)}
+
+    async def decide(
+        self,
+        sync: str,
+        approve: bool,
+        streams: Sequence[str] = (),
+        accounts: Sequence[str] = (),
+        shown: str | None = None,
+    ) -> dict[str, Any]:
+        """Apply or drop held deletions. With `shown`, only if they are still those that a person has seen."""
+        config, held = self.parts.sync(sync), await self.held(sync, streams, accounts)
+        if shown is not None and shown != held["shown"]:
+            raise ControlError(
+                f"what {sync} holds has changed since it was shown: nothing was decided",
+                hint=f"look again: `syncd {'approve' if approve else 'reject'} {sync}`",
+                exit_code=BUSY,
+                status=409,
+            )
+        scope = (config.connection, self.parts.streams(config, streams), list(accounts) or None)
+        if approve:
+            mode = str(config.deletions)
+            decided = (await self.parts.store.approve(*scope, mode, self.parts.clock.now())).deleted
+        else:
+            decided = await self.parts.store.reject(*scope)
+        return {
+            "sync": sync,
+            "decision": "approved" if approve else "rejected",
+            "decided": decided,
+            "sets": held["sets"],
+        }
+
+    async def _known_accounts(self, connection: str, names: Sequence[str]) -> None:
+        if not names:
+            return
+        known = {row.label.casefold(): row.label for row in await self.parts.store.accounts(connection)}
+        for name in names:
+            if name.casefold() not in known:
+                raise unknown(f"account of {connection}", name, known.values())
+
+    # -- configuration
+
+    async def plan(self, files: Mapping[str, str]) -> dict[str, Any]:
+        return await self.reloads.plan(files)
+
+    async def reload(self) -> dict[str, Any]:
+        return await self.reloads.reload()
+
+    # -- data
+
+    async def records(self, **query: Any) -> AsyncIterator[bytes]:
+        """Documents as JSON, one each, read in a thread a few hundred at a time."""
+        import orjson
+
+        config = self.parts.connection(query["connection"])
+        names = [stream.info.name for stream in self.parts.connector(config).streams()]
+        if query["stream"] not in names:
+            raise unknown(f"stream of {config.connector}", query["stream"], names)
+        if query.get("account"):
+            await self._known_accounts(config.name, [query["account"]])
+        try:
+            async for document in _in_thread(lambda: self.parts.store.records(**query)):
+                yield orjson.dumps(document)
+        except FeedTooOld as error:
+            raise self._as_control_error(error) from error
+
+    async def blob(self, sha256: str) -> AsyncIterator[bytes]:
+        if len(sha256) != 64 or not all(char in "0123456789abcdef" for char in sha256):
+            raise ControlError(f"{sha256!r} is not a SHA-256 in lower-case hex", exit_code=USAGE)
+        chunks = await asyncio.to_thread(self.parts.store.blob, sha256)
+        if chunks is None:
+            raise ControlError(f"no content is held under {sha256}", status=404)
+        async for chunk in _in_thread(lambda: chunks, 1):
+            yield chunk
+
+    # -- inside
+
+    def _as_control_error(self, error: SyncdError) -> ControlError:
+        """What a provider or the store said, with the exit code that the contract gives it."""
+        exit_code = CREDENTIAL if isinstance(error, AuthFailed) else BUSY if isinstance(error, RateLimited) else FAILED
+        more = [entry for one in self.parts.plugins.connectors.values() for entry in one.info.errors]
+        entry = explanation_of(error.code, more)
+        hint = error.hint or (entry.hint if entry else "")
+        return ControlError(error.message, code=error.code, hint=hint, exit_code=exit_code)
+
+
+def _digest(sets: Sequence[Mapping[str, Any]]) -> str:
+    keys = [(one["stream"], one["account"], one["partition"], one["origin"], one["count"]) for one in sets]
+    return hashlib.sha256(repr(sorted(keys)).encode()).hexdigest()[:16]
+
+
+async def _in_thread(make: Callable[[], Iterator[T]], size: int = CHUNK) -> AsyncIterator[T]:
+    """A plain iterator's elements, read in a thread; closed when the reader leaves."""
+    source = await asyncio.to_thread(make)
+
+    def some() -> list[T]:
+        return [element for _, element in zip(range(size), source, strict=False)]  # in this order: none is lost
+
+    try:
+        while batch := await asyncio.to_thread(some):
+            for element in batch:
+                yield element
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            await asyncio.to_thread(close)

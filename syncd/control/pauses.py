@@ -1,0 +1,146 @@
+"""When a sync rests: switched off by a person, or paused by failures.
+
+Public: Pauses, enabled.
+
+- *Switch*: `enabled:` in the YAML, unless `syncd enable` or `disable` said otherwise. The runtime switch wins until the
+  YAML says the same; from then on the YAML decides alone. So a manual stop outlives restarts and reloads, and a change in
+  git that agrees with it ends it.
+- *Pause*: `pause_after` failed runs in a row (SYN-RUN-001), or a refused credential (SYN-AUTH-001, all syncs of that
+  connection). One notice is sent. `resume`, or a successful run by hand, lifts it; a successful run lifts the
+  credential's pause of the whole connection.
+- Runs that were cancelled, or that the provider put off, are neither failures nor successes; nor is one by hand that was
+  narrowed to an account which is not there.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from syncd.config.model import Config, SyncConfig
+from syncd.engine.executor import RunReport
+from syncd.engine.log import logger
+from syncd.engine.ports import RunScope, RunStatus
+from syncd.engine.scheduler import DueState
+from syncd.sdk import redact
+from syncd.store import SyncState
+
+from .parts import Parts
+
+__all__ = ["AUTH_CODE", "FAILURES_CODE", "Pauses", "enabled"]
+
+AUTO = "auto"
+AUTH_CODE, FAILURES_CODE = "SYN-AUTH-001", "SYN-RUN-001"
+GOOD = (RunStatus.COMPLETED, RunStatus.PARTIAL, RunStatus.HELD)
+
+
+class Pauses:
+    """Keeps what the store remembers of each sync right. Also the scheduler's DueStore."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    # -- for the scheduler
+
+    async def due_states(self, config: Config) -> Mapping[str, DueState]:
+        states = await self.states(config)
+        return {
+            name: DueState(state.next_due_at, enabled(config.syncs[name], state) and state.paused is None)
+            for name, state in states.items()
+        }
+
+    async def set_next_due(self, sync: str, due: datetime) -> None:
+        await self._parts.store.set_sync_state(sync, next_due_at=due)
+
+    # -- for commands
+
+    async def states(self, config: Config) -> dict[str, SyncState]:
+        """What is remembered of every configured sync."""
+        known = await self._parts.store.sync_states()
+        return {name: known.get(name) or SyncState(name) for name in config.syncs}
+
+    async def adopt(self, config: Config) -> None:
+        """Forget switches that the YAML agrees with."""
+        for name, state in (await self.states(config)).items():
+            if state.enabled is not None and state.enabled == config.syncs[name].enabled:
+                await self._parts.store.set_sync_state(name, enabled=None)
+
+    async def switch(self, sync: SyncConfig, on: bool) -> SyncState:
+        """Say otherwise than the YAML, until it agrees."""
+        return await self._parts.store.set_sync_state(sync.name, enabled=None if on == sync.enabled else on)
+
+    async def lift(self, names: Iterable[str]) -> None:
+        for name in names:
+            await self._parts.store.set_sync_state(name, paused=None, code=None, reason=None, since=None, failures=0)
+
+    # -- after runs
+
+    async def ended(self, report: RunReport, scope: RunScope) -> None:
+        """Draw the conclusions from a run that is over."""
+        sync = self._parts.config.syncs.get(report.sync)
+        if sync is None or report.dry_run or report.deferred:
+            return
+        if report.auth_failed:
+            await self._credential_refused(sync, report)
+        elif report.status in GOOD:
+            await self._succeeded(sync)
+        elif report.status is RunStatus.FAILED and not _asked_wrong(report, scope):
+            await self._failed(sync, report)
+
+    async def _succeeded(self, sync: SyncConfig) -> None:
+        """The run proves that the sync works, and that the credential of its connection does."""
+        states = await self.states(self._parts.config)
+        mended = [
+            name
+            for name, other in self._parts.config.syncs.items()
+            if other.connection == sync.connection and states[name].code == AUTH_CODE and states[name].paused == AUTO
+        ]
+        state = states[sync.name]
+        if state.failures or state.paused == AUTO:
+            mended.append(sync.name)
+        await self.lift(dict.fromkeys(mended))
+
+    async def _failed(self, sync: SyncConfig, report: RunReport) -> None:
+        state = await self._parts.store.sync_state(sync.name)
+        failures = state.failures + 1
+        await self._parts.store.set_sync_state(sync.name, failures=failures)
+        if failures >= sync.pause_after and state.paused is None:
+            reason = f"{failures} failed runs in a row; the last one: {_cause(report)}"
+            await self._pause([sync.name], FAILURES_CODE, reason)
+            await self._tell(f"{sync.name} is paused", f"{reason}. Mend the cause, then: syncd resume {sync.name}")
+
+    async def _credential_refused(self, sync: SyncConfig, report: RunReport) -> None:
+        """All syncs of the connection rest, and one notice is sent however many of them fail on it."""
+        states = await self.states(self._parts.config)
+        users = [name for name, other in self._parts.config.syncs.items() if other.connection == sync.connection]
+        fresh = [name for name in users if states[name].paused is None]
+        told = any(states[name].code == AUTH_CODE for name in users)
+        reason = f"{sync.connection}: {_cause(report)}"
+        await self._pause(fresh, AUTH_CODE, reason)
+        if not told:
+            text = f"{reason}. Paused: {', '.join(fresh)}. Mend the credential, then: syncd check {sync.connection}"
+            await self._tell(f"the credential of {sync.connection} is refused", text)
+
+    async def _pause(self, names: Iterable[str], code: str, reason: str) -> None:
+        since = self._parts.clock.now()
+        for name in names:
+            await self._parts.store.set_sync_state(name, paused=AUTO, code=code, reason=redact(reason), since=since)
+
+    async def _tell(self, title: str, text: str) -> None:
+        """A notice that cannot be sent is logged; the pause stands."""
+        try:
+            await self._parts.notify(title, redact(text))
+        except Exception as error:
+            logger().error("a notice could not be sent", notice=title, error=str(error))
+
+
+def enabled(sync: SyncConfig, state: SyncState) -> bool:
+    """Whether the sync runs by its schedule, as far as switches go."""
+    return sync.enabled if state.enabled is None else state.enabled
+
+
+def _asked_wrong(report: RunReport, scope: RunScope) -> bool:
+    narrowed = scope.accounts is not None
+    return narrowed and any(error.code == "SYN-ACCOUNT-002" for error in report.errors)
+
+
+def _cause(report: RunReport) -> str:
+    return report.errors[0].message if report.errors else report.reason or "no cause was noted"

@@ -1,0 +1,110 @@
+"""Taking a changed configuration folder over, and showing what that would do.
+
+Public: Reloads.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from syncd.config.diff import Change, Difference, Effect, diff
+from syncd.config.loader import Loaded, load
+from syncd.config.model import Config
+from syncd.engine.log import logger
+from syncd.plugins import catalog_of
+
+from .errors import CONFIG, USAGE, ControlError
+from .parts import Parts
+from .running import Runs
+from .views import difference_json, problem_json
+
+__all__ = ["Reloads", "config_error"]
+
+Adopt = Callable[[Config], Awaitable[None]]
+
+
+def config_error(folder: Path, problems: Sequence[Any]) -> ControlError:
+    """The folder cannot be used."""
+    return ControlError(
+        f"the configuration in {folder} is invalid",
+        code="SYN-CONF-001",
+        hint="nothing was started; mend what is listed",
+        exit_code=CONFIG,
+        problems=[problem_json(problem) for problem in problems],
+    )
+
+
+class Reloads:
+    """Parse, validate, diff, swap. An invalid folder changes nothing but what `problems` says."""
+
+    def __init__(self, parts: Parts, runs: Runs, adopt: Adopt) -> None:
+        self._parts = parts
+        self._runs = runs
+        self._adopt = adopt
+        self._one = asyncio.Lock()
+        self._catalog = catalog_of(parts.plugins)
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the folder again and take it over if it is valid."""
+        async with self._one:
+            loaded = await asyncio.to_thread(load, self._parts.folder, self._catalog)
+            if loaded.config is None:
+                self._refuse(loaded)
+                return {"ok": False, "problems": [problem_json(one) for one in loaded.problems], "changes": []}
+            if self._parts.problems:
+                logger().info("the configuration folder is valid again")
+            self._parts.problems = ()
+            changes = diff(self._parts.config, loaded.config)
+            await self._take_over(loaded.config, changes)
+            return {"ok": True, "problems": [], "changes": [difference_json(one) for one in changes]}
+
+    async def plan(self, files: Mapping[str, str]) -> dict[str, Any]:
+        """What a folder with these files would change. Raises ControlError with its problems."""
+        with tempfile.TemporaryDirectory(prefix="syncd-plan-") as scratch:
+            loaded = await asyncio.to_thread(self._load_copy, files, Path(scratch))
+        if loaded.config is None:
+            raise config_error(Path("the folder"), loaded.problems)
+        changes = diff(self._parts.config, loaded.config) if self._parts.daemon else diff(Config(), loaded.config)
+        running = self._parts.daemon is not None
+        return {"daemon": running, "changes": [difference_json(one) for one in changes]}
+
+    # -- inside
+
+    def _load_copy(self, files: Mapping[str, str], scratch: Path) -> Loaded:
+        for name, text in files.items():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts:
+                raise ControlError(f"{name!r} is not a path inside the folder", exit_code=USAGE)
+            target = scratch / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, "utf-8")
+        return load(scratch, self._catalog)
+
+    def _refuse(self, loaded: Loaded) -> None:
+        if list(self._parts.problems) != loaded.problems:
+            logger().error(
+                "the configuration folder is invalid; the last good configuration keeps running",
+                code="SYN-CONF-001",
+                problems=[str(problem) for problem in loaded.problems],
+            )
+        self._parts.problems = loaded.problems
+
+    async def _take_over(self, config: Config, changes: Sequence[Difference]) -> None:
+        self._tell(changes)
+        self._parts.config = config
+        self._parts.executor.configure(config)
+        await self._adopt(config)
+        ended = {sync for one in changes if one.effect is Effect.END_RUN for sync in one.syncs}
+        for sync in sorted(ended):
+            await self._runs.restart(sync, again=sync in config.syncs)
+
+    def _tell(self, changes: Sequence[Difference]) -> None:
+        for one in changes:
+            fields = [field.path for field in one.fields] if one.change is Change.CHANGED else []
+            logger().info("configuration", block=str(one.block), name=one.name, change=str(one.change), fields=fields)
+            for warning in one.warnings:
+                logger().warning("configuration: look twice", block=str(one.block), name=one.name, change=warning)
+            if one.effect is Effect.RESTART:
+                logger().warning("this change takes effect when the daemon is started anew", fields=fields)

@@ -1,0 +1,94 @@
+"""What `syncd status` says.
+
+Public: status.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from syncd.config.model import SyncConfig
+from syncd.engine.ports import RunRow, RunStatus
+from syncd.engine.report import DEFERRED, counts_json
+from syncd.store import StreamNumbers, SyncState
+
+from .parts import Parts
+from .pauses import Pauses, enabled
+from .views import problem_json, time_json
+
+__all__ = ["status"]
+
+Numbers = Mapping[tuple[str, str], StreamNumbers]
+
+
+async def status(parts: Parts, pauses: Pauses) -> dict[str, Any]:
+    """The object of `status --json`."""
+    states = await pauses.states(parts.config)
+    wanted = [(sync.connection, stream) for sync in parts.config.syncs.values() for stream in sync.streams]
+    found = await parts.store.numbers(wanted)
+    numbers = {(one.connection, one.stream): one for one in found}
+    cards = [_card(parts, sync, states[name], numbers) for name, sync in sorted(parts.config.syncs.items())]
+    return {
+        "daemon": parts.daemon,
+        "problems": [problem_json(problem) for problem in parts.problems],
+        "syncs": list(await asyncio.gather(*cards)),
+    }
+
+
+async def _card(parts: Parts, sync: SyncConfig, state: SyncState, numbers: Numbers) -> dict[str, Any]:
+    rows = await parts.store.runs(sync.name, limit=2)
+    now_running = next((row for row in rows if row.status is RunStatus.RUNNING), None)
+    last = next((row for row in rows if row.status is not RunStatus.RUNNING), None)
+    on = enabled(sync, state)
+    streams = [numbers[sync.connection, stream] for stream in sync.streams]
+    waits = parts.daemon is not None and on and state.paused is None
+    return {
+        "name": sync.name,
+        "connection": sync.connection,
+        "enabled": on,
+        "state": _state(now_running, on, state, streams, last),
+        "paused": _paused(state),
+        "next_run": time_json(state.next_due_at) if waits else None,
+        "last_run": None if last is None else _last(last),
+        "streams": [_stream(parts, one) for one in streams],
+    }
+
+
+def _state(
+    now_running: RunRow | None, on: bool, state: SyncState, streams: Sequence[StreamNumbers], last: RunRow | None
+) -> str:
+    """The first that applies: what is happening, then what a person decided, then what waits for one."""
+    if now_running is not None:
+        return "running"
+    if not on:
+        return "disabled"
+    if state.paused is not None:
+        return "paused"
+    if any(one.held for one in streams):
+        return "held"
+    return "waiting" if last is not None and last.reason == DEFERRED else "idle"
+
+
+def _paused(state: SyncState) -> dict[str, Any] | None:
+    if state.paused is None:
+        return None
+    return {"code": state.code, "reason": state.reason, "since": time_json(state.since)}
+
+
+def _last(row: RunRow) -> dict[str, Any]:
+    return {
+        "run": row.id,
+        "status": str(row.status),
+        "finished_at": time_json(row.finished_at),
+        "counts": counts_json(row.counts),
+    }
+
+
+def _stream(parts: Parts, one: StreamNumbers) -> dict[str, Any]:
+    fresh = one.freshness(parts.clock.now())
+    return {
+        "stream": one.stream,
+        "accounts": one.accounts,
+        "records": one.records,
+        "freshness_s": None if fresh is None else round(fresh, 1),
+    }

@@ -1,0 +1,73 @@
+"""Values as the JSON that the contract names.
+
+Public: connectors_json, difference_json, problem_json, time_json.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from syncd.config.diff import Difference
+    from syncd.config.problem import Problem
+    from syncd.plugins import Plugins
+
+__all__ = ["connectors_json", "difference_json", "problem_json", "time_json"]
+
+
+def time_json(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def problem_json(problem: "Problem") -> dict[str, Any]:
+    """An element of `problems`."""
+    return {name: getattr(problem, name) for name in ("file", "line", "column", "path", "message", "hint")}
+
+
+def difference_json(difference: "Difference") -> dict[str, Any]:
+    """One block of `plan --json`."""
+    return {
+        "block": str(difference.block),
+        "name": difference.name,
+        "change": str(difference.change),
+        "effect": str(difference.effect),
+        "previous_name": difference.previous_name,
+        "fields": [{"path": one.path, "before": one.before, "after": one.after} for one in difference.fields],
+        "syncs": list(difference.syncs),
+        "warnings": list(difference.warnings),
+    }
+
+
+def connectors_json(plugins: "Plugins") -> dict[str, Any]:
+    """`connectors --json`: what is installed and what is broken."""
+    return {
+        "connectors": [_connector(plugins, name) for name in sorted(plugins.connectors)],
+        "broken": _broken(plugins),
+    }
+
+
+def _connector(plugins: "Plugins", name: str) -> dict[str, Any]:
+    connector, origin = plugins.connectors[name], plugins.installed[name]
+    return {
+        "name": name,
+        "title": connector.info.title or name,
+        "distribution": origin.distribution,
+        "version": origin.version,
+        "api": connector.info.api,
+        "streams": [_stream(stream.info) for stream in connector.streams()],
+    }
+
+
+def _stream(info: Any) -> Mapping[str, Any]:
+    return {
+        "stream": info.name,
+        "title": info.title,
+        "scans": sorted(str(scan) for scan in info.scans),
+        "deletes": str(info.deletes),
+    }
+
+
+def _broken(plugins: "Plugins") -> list[dict[str, Any]]:
+    names = ("name", "distribution", "version", "error", "traceback")
+    return [{name: getattr(one, name) for name in names} for one in plugins.broken.values()]

@@ -1,0 +1,241 @@
+"""The composition root: the only module that knows everything.
+
+Public: run_daemon (`syncd run`), assembled (the same parts for one command in this process).
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from syncd.config.loader import load
+from syncd.config.model import Config
+from syncd.config.watch import FolderWatcher
+from syncd.control.control import Control
+from syncd.control.errors import BUSY, ControlError
+from syncd.control.parts import Parts
+from syncd.control.reloads import config_error
+from syncd.engine.chores import Chores
+from syncd.engine.executor import Executor
+from syncd.engine.log import logger
+from syncd.plugins import Plugins, catalog_of, discover
+from syncd.sdk import Clock, SystemClock
+from syncd.store import open_store
+
+__all__ = ["assembled", "run_daemon"]
+
+SOCKET, LOCK = "syncd.sock", "daemon.lock"
+DUE_CHECK, RETENTION = timedelta(seconds=1), timedelta(hours=6)
+
+log = logger()
+
+
+@asynccontextmanager
+async def assembled(
+    folder: Path,
+    state: Path,
+    *,
+    lenient: bool = False,
+    daemon: dict[str, object] | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Control]:
+    """All parts, wired. Raises ControlError if the folder is invalid, unless `lenient`: then its problems are shown."""
+    clock = clock or SystemClock()
+    plugins = await asyncio.to_thread(discover)
+    _tell_broken(plugins)
+    loaded = await asyncio.to_thread(load, folder, catalog_of(plugins))
+    if loaded.config is None and not lenient:
+        raise config_error(folder, loaded.problems)
+    config = loaded.config or Config()
+    prepare_state(state)
+    store = await asyncio.to_thread(open_store, state, clock, _store_url(config))
+    try:
+        async with Executor(store, config, plugins.connectors, clock=clock) as executor:
+            parts = Parts(folder, store, executor, plugins, clock, config, loaded.problems, daemon=daemon)
+            control = Control(parts, seed=str(state))
+            await store.close_dead_runs(clock.now())
+            await control.adopt(config)
+            try:
+                yield control
+            finally:
+                await executor.drain(0 if daemon else 30.0)
+                await control.runs.settle()
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+def run_daemon(folder: Path, state: Path, *, grace: float) -> int:
+    """Run until a signal says stop. Raises ControlError with exit code 75 if a daemon runs there already."""
+    prepare_state(state)
+    with _only_one(state):
+        return asyncio.run(_Daemon(folder, state, grace).run())
+
+
+def prepare_state(state: Path) -> None:
+    """Make the state directory, 0750. Raises ControlError if it cannot be used."""
+    try:
+        state.mkdir(mode=0o750, parents=True, exist_ok=True)
+        usable = os.access(state, os.R_OK | os.W_OK | os.X_OK)
+    except OSError as error:
+        raise _unusable(state, error.strerror or "error") from error
+    if not usable:
+        raise _unusable(state, "permission denied")
+
+
+def _unusable(state: Path, why: str) -> ControlError:
+    return ControlError(
+        f"the state directory {state} cannot be used: {why.lower()}",
+        code="SYN-STATE-002",
+        hint="check its owner and permissions, or name another one with --state DIR",
+    )
+
+
+@contextmanager
+def _only_one(state: Path) -> Iterator[None]:
+    """Hold the daemon's lock. It goes with the process, however that ends."""
+    file = os.open(state / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = os.read(file, 32).decode("ascii", "replace").strip() or "unknown"
+            raise ControlError(
+                f"another syncd daemon (pid {pid}) runs on {state}",
+                code="SYN-STATE-001",
+                hint="stop it, or give this one a directory of its own with --state DIR",
+                exit_code=BUSY,
+            ) from error
+        os.truncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(file)
+
+
+def _store_url(config: Config) -> str:
+    url = config.daemon.store
+    return url if isinstance(url, str) else url.reveal()
+
+
+def _tell_broken(plugins: Plugins) -> None:
+    for one in plugins.broken.values():
+        log.error("a connector plugin is broken", name=one.name, distribution=one.distribution, error=one.error)
+
+
+class _Daemon:
+    """The long-lived tasks. If one of them ends unasked, the daemon stops with an error: systemd starts it again."""
+
+    def __init__(self, folder: Path, state: Path, grace: float) -> None:
+        self._folder = folder
+        self._state = state
+        self._grace = grace
+        self._stop = asyncio.Event()  # take no more work, drain
+        self._silent = asyncio.Event()  # the API ends its answers
+        self._look = asyncio.Event()  # the folder may have changed
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> int:
+        self._handle_signals()
+        loop = asyncio.get_running_loop()
+        watcher = FolderWatcher(self._folder, lambda: _wake(loop, self._look))
+        watcher.start()  # before the first load: no change falls between the two
+        facts: dict[str, object] = {"running": True, "pid": os.getpid(), "version": version("syncd")}
+        try:
+            async with assembled(self._folder, self._state, daemon=facts) as control:
+                return await self._live(control)
+        finally:
+            await asyncio.to_thread(watcher.stop)
+
+    async def _live(self, control: Control) -> int:
+        from syncd.web.api import create_app
+        from syncd.web.server import bind_socket, serve
+
+        app = create_app(control, self._silent, version("syncd"))
+        path = self._state / SOCKET
+        bound = bind_socket(path)
+        try:
+            self._begin("api", serve(app, bound, self._silent))
+            self._begin("chores", self._chores(control).run())
+            self._begin("reloads", self._reload(control))
+            log.info(
+                "syncd runs",
+                version=version("syncd"),
+                config=str(self._folder),
+                state=str(self._state),
+                pid=os.getpid(),
+            )
+            died = await self._until_stopped()
+            await self._drain(control)
+        finally:
+            path.unlink(missing_ok=True)
+            bound.close()
+        log.info("syncd has stopped", died=died) if died else log.info("syncd has stopped")
+        return 1 if died else 0
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks[name] = asyncio.create_task(work, name=name)
+
+    async def _until_stopped(self) -> str | None:
+        """Wait for the signal; the name of a task that ended before it came, if one did."""
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        await asyncio.wait({stopped, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for name, task in self._tasks.items():
+            if task.done():
+                error = None if task.cancelled() else task.exception()
+                log.error("a task of the daemon has died: stopping", task=name, error=str(error), exc_info=error)
+                return name
+        return None
+
+    async def _drain(self, control: Control) -> None:
+        """No new work; pages in hand are finished, followers see their runs end, then the API goes."""
+        log.info("stopping", runs=len(control.parts.executor.running()), grace=self._grace)
+        self._stop.clear()
+        for name in ("chores", "reloads"):
+            self._tasks[name].cancel()
+        hurry = asyncio.create_task(self._stop.wait())  # a second signal
+        drained = asyncio.create_task(control.parts.executor.drain(self._grace))
+        await asyncio.wait({hurry, drained}, return_when=asyncio.FIRST_COMPLETED)
+        for handle in control.parts.executor.running():
+            handle.abandon()
+        await drained
+        hurry.cancel()
+        await control.runs.settle()
+        self._silent.set()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _chores(self, control: Control) -> Chores:
+        chores = Chores(control.parts.clock)
+        chores.every(DUE_CHECK, "due check", control.scheduler.check)
+        chores.every(RETENTION, "retention", lambda: _retain(control))
+        return chores
+
+    async def _reload(self, control: Control) -> None:
+        while True:
+            await self._look.wait()
+            self._look.clear()
+            await control.reload()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._look.set)
+
+
+def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    """From the watcher's thread."""
+    loop.call_soon_threadsafe(event.set)
+
+
+async def _retain(control: Control) -> None:
+    keep = control.parts.config.daemon.retention
+    await control.parts.store.retain(
+        control.parts.clock.now(), runs_for=keep.runs, tombstones_for=keep.tombstones, versions_for=keep.versions
+    )
