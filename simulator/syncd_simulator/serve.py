@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from syncd_simulator.google.app import ConnectionDropped
 
@@ -50,35 +51,27 @@ class RunningServer:
         self._socket.bind((host, port))
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
-        config = uvicorn.Config(
-            app, http=_Protocol, ws="none", lifespan="off", log_level="critical", access_log=False,
-            proxy_headers=False, server_header=False, date_header=False, timeout_keep_alive=60,
-            timeout_graceful_shutdown=1, backlog=1024,
+        self._config = uvicorn.Config(
+            app, http=_Protocol, ws="none", lifespan="off", log_config=None, log_level="critical",
+            access_log=False, proxy_headers=False, timeout_keep_alive=60,
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name=f"simulator {self.port}", daemon=True)
 
     def start(self) -> "RunningServer":
         """Start and wait until requests are answered."""
         self._thread.start()
-        waiter = threading.Event()
-        for _ in range(int(STARTUP / 0.005)):
-            if self._server.started:
-                return self
-            waiter.wait(0.005)
-        raise RuntimeError("the simulator did not start")
+        if not self._ready.wait(STARTUP):
+            raise RuntimeError("the simulator did not start")
+        return self
 
     def stop(self) -> None:
-        """Stop and wait for the thread; may be called twice."""
-        self._server.should_exit = True
+        """Stop, dropping what is in flight, and wait for the thread; may be called twice."""
         if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join(STARTUP)
-        self._socket.close()
-
-    def wait(self) -> None:
-        """Block until the server ends."""
-        while self._thread.is_alive():
-            self._thread.join(1.0)
 
     def __enter__(self) -> "RunningServer":
         return self
@@ -89,7 +82,22 @@ class RunningServer:
         self.stop()
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._config.load()
+        state = ServerState()
+        server = await self._loop.create_server(
+            lambda: _Protocol(config=self._config, server_state=state, app_state={}),
+            sock=self._socket, backlog=1024,
+        )  # fmt: skip
+        self._ready.set()
+        await self._stopping.wait()
+        server.close()
+        for connection in list(state.connections):
+            connection.transport.close()
+        await asyncio.sleep(0)
 
 
 def serve(app: ASGIApp, port: int = 0) -> RunningServer:

@@ -89,7 +89,8 @@ class Dispatcher:
         route, call.args = found
         call.method = route.method
         reply = self._guarded(call, route)
-        reply = self.world.faults.after(call, reply)
+        if not reply.reset:
+            reply = self.world.faults.after(call, reply)
         self._note(call, reply, route.units)
         return reply, *encode(call, reply)
 

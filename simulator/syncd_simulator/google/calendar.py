@@ -367,13 +367,14 @@ def events_list(world: GoogleWorld, call: Call) -> Reply | JSON:
         "kind": "calendar#events",
         "etag": etag,
         "summary": calendar.summary,
-        "description": calendar.description,
         "updated": rfc3339(calendar.log.time_at(calendar.log.seq) or world.base),
         "timeZone": call.get("timeZone") or calendar.zone,
         "accessRole": role,
         "defaultReminders": [{"method": "popup", "minutes": 30}] if role == "owner" else [],
         "items": items,
     }
+    if calendar.description:
+        answer["description"] = calendar.description
     return answer | _events_token(world, call, calendar, place, after)
 
 
