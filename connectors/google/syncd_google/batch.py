@@ -113,6 +113,9 @@ async def parts(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[tu
         searched = max(0, len(buffer) - len(delimiter))
         buffer += chunk
         while (end := buffer.find(delimiter, searched)) >= 0:
+            if end > LARGEST_PART:
+                del buffer[HEAD:end]
+                end, cut = HEAD, True
             if started and (part := _part(bytes(buffer[:end]), cut)) is not None:
                 yield part
             del buffer[: end + len(delimiter)]
