@@ -12,6 +12,7 @@ import hashlib
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -125,11 +126,14 @@ class FolderWatcher:
         self._stopping = False
         self._seen = ""
         self._watched: tuple[int, int] | None = None
+        self._real = self._folder
         self._observer: Any = None
         self._thread = threading.Thread(target=self._run, name="syncd-config-watch", daemon=True)
 
     def start(self) -> None:
         """Begin to watch. What the folder holds now counts as known."""
+        # watchdog 7.1 may meet a new folder twice (its event, and its own look round) and says so; nothing is lost
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         self._observe()
         self._seen = fingerprint(self._folder)
         self._thread.start()
@@ -175,9 +179,10 @@ class FolderWatcher:
         """Watch the folder, and the one around it for the folder itself being replaced."""
         observer = Observer()
         self._watched = _identity(self._folder)
+        self._real = self._folder.resolve()  # inotify does not look behind a link
         try:
-            if self._folder.is_dir():
-                observer.schedule(_Handler(self._event), str(self._folder), recursive=True)
+            if self._real.is_dir():
+                observer.schedule(_Handler(self._event), str(self._real), recursive=True)
             if self._folder.parent.is_dir():
                 observer.schedule(_Handler(self._parent_event), str(self._folder.parent))
             observer.start()
@@ -194,9 +199,8 @@ class FolderWatcher:
             self._observer = None
 
     def _event(self, kind: str, *paths: str) -> None:
-        inside = [
-            str(Path(path).relative_to(self._folder)) for path in paths if Path(path).is_relative_to(self._folder)
-        ]
+        below = [Path(path) for path in paths if Path(path).is_relative_to(self._real)]
+        inside = [str(path.relative_to(self._real)) for path in below]
         if relevant(kind, *inside):
             self._note()
 
