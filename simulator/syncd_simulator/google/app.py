@@ -79,12 +79,11 @@ class Dispatcher:
 
     def one(self, call: Call) -> tuple[Reply, bytes, dict[str, str]]:
         """The answer to one API request, alone or inside a batch."""
-        api = api_of(call.path)
-        if api is None:
-            return Reply(404), NOT_HERE, {"Content-Type": "text/html; charset=UTF-8"}
-        call.api = api
-        found = self._routes[api].find(call.http, call.path)
+        call.api = api_of(call.path) or ""
+        found = self._routes[call.api].find(call.http, call.path) if call.api else None
         if found is None:
+            call.method = f"unknown {call.http} {call.path}"
+            self._note(call, Reply(404), 0)
             return Reply(404), NOT_HERE, {"Content-Type": "text/html; charset=UTF-8"}
         route, call.args = found
         call.method = route.method
@@ -127,6 +126,8 @@ class Dispatcher:
         return throttle(call, self.world.now())
 
     def _run(self, call: Call, route: Route) -> Reply:
+        if call.in_batch and (call.get("alt") == "media" or call.get("uploadType")):
+            raise ApiError(400, "badRequest", "Media upload and download are not supported in batch requests.")
         tree = fields.parse(text) if (text := call.get("fields")) else None
         answer = route.handler(self.world, call)
         reply = answer if isinstance(answer, Reply) else Reply(200 if answer is not None else 204, answer)

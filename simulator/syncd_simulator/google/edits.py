@@ -3,10 +3,12 @@
 Every method changes the world under its lock and returns what it touched; with nothing given it picks by itself.
 """
 
+import functools
+import inspect
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from syncd_simulator.google import calendar as calendar_api
 from syncd_simulator.google import recurrence, words
@@ -17,7 +19,27 @@ from syncd_simulator.google.mime import compose
 from syncd_simulator.google.wire import JSON
 from syncd_simulator.google.world import GoogleWorld, User
 
+Class = TypeVar("Class", bound=type)
 
+
+def locked(cls: Class) -> Class:
+    """Run every public method under the world's lock, so that requests never see half an edit."""
+    for name, function in list(vars(cls).items()):
+        if inspect.isfunction(function) and not name.startswith("_"):
+            setattr(cls, name, _under_lock(function))
+    return cls
+
+
+def _under_lock(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(self: "Editor", *args: Any, **kwargs: Any) -> Any:
+        with self.world.lock:
+            return function(self, *args, **kwargs)
+
+    return wrapper
+
+
+@locked
 class Editor:
     """Edits of one world from one seed. `random_edit()` picks among all kinds; None when it found nothing to do."""
 
@@ -79,42 +101,38 @@ class Editor:
     def add_contact(self, user: User | None = None, **values: Any) -> str:
         """A new contact; returns its resource name."""
         user = user or self.person()
-        with self.world.lock:
-            name = f"people/c{self.rng.randrange(10**17, 9 * 10**18)}"
-            user.contacts.put(name, values or self.person_values(), self.world.now())
+        name = f"people/c{self.rng.randrange(10**17, 9 * 10**18)}"
+        user.contacts.put(name, values or self.person_values(), self.world.now())
         return name
 
     def edit_contact(self, user: User | None = None, name: str | None = None, **values: Any) -> str | None:
         """Replace some fields (by default the phone number)."""
         user = user or self.person()
-        with self.world.lock:
-            name = name or self.pick(user.contacts.alive())
-            if name is None:
-                return None
-            person = user.contacts.contacts[name].person()
-            kept = {key: value for key, value in person.items() if key not in ("resourceName", "etag", "metadata")}
-            phone = {"value": f"+34 9{self.rng.randrange(10**8):08d}", "type": "work"}
-            user.contacts.put(name, kept | (values or {"phoneNumbers": [phone]}), self.world.now())
+        name = name or self.pick(user.contacts.alive())
+        if name is None:
+            return None
+        person = user.contacts.contacts[name].person()
+        kept = {key: value for key, value in person.items() if key not in ("resourceName", "etag", "metadata")}
+        phone = {"value": f"+34 9{self.rng.randrange(10**8):08d}", "type": "work"}
+        user.contacts.put(name, kept | (values or {"phoneNumbers": [phone]}), self.world.now())
         return name
 
     def delete_contact(self, user: User | None = None, name: str | None = None) -> str | None:
         """A contact goes."""
         user = user or self.person()
-        with self.world.lock:
-            name = name or self.pick(user.contacts.alive())
-            if name is not None:
-                user.contacts.delete(name, self.world.now())
+        name = name or self.pick(user.contacts.alive())
+        if name is not None:
+            user.contacts.delete(name, self.world.now())
         return name
 
     def rename_contact(self, user: User | None = None, name: str | None = None) -> str | None:
         """The resource name changes (`previousResourceNames`); returns the new one."""
         user = user or self.person()
-        with self.world.lock:
-            name = name or self.pick(user.contacts.alive())
-            if name is None:
-                return None
-            new = f"people/c{self.rng.randrange(10**17, 9 * 10**18)}"
-            user.contacts.rename(name, new, self.world.now())
+        name = name or self.pick(user.contacts.alive())
+        if name is None:
+            return None
+        new = f"people/c{self.rng.randrange(10**17, 9 * 10**18)}"
+        user.contacts.rename(name, new, self.world.now())
         return new
 
     # -- calendars --------------------------------------------------------------------------------------------
@@ -147,11 +165,10 @@ class Editor:
     def add_event(self, user: User | None = None, calendar: Calendar | None = None, **values: Any) -> JSON:
         """A single event; `values` win over invented ones. Returns the event."""
         user = user or self.person()
-        with self.world.lock:
-            calendar = calendar or self.calendar_of(user)
-            event = self.event_values() | values
-            event.setdefault("id", calendar_api.new_event_id(self.world))
-            return calendar.put(event, self.world.now())
+        calendar = calendar or self.calendar_of(user)
+        event = self.event_values() | values
+        event.setdefault("id", calendar_api.new_event_id(self.world))
+        return calendar.put(event, self.world.now())
 
     def add_all_day(self, user: User | None = None, calendar: Calendar | None = None) -> JSON:
         """An all-day event of one to five days."""
@@ -180,8 +197,7 @@ class Editor:
         if found is None:
             return None
         chosen, event = found
-        with self.world.lock:
-            return chosen.put(event | {"summary": self.topic()}, self.world.now())
+        return chosen.put(event | {"summary": self.topic()}, self.world.now())
 
     def change_instance(
         self, user: User | None = None, calendar: Calendar | None = None, *, cancel: bool = False
@@ -191,14 +207,13 @@ class Editor:
         if found is None:
             return None
         chosen, master = found
-        with self.world.lock:
-            slots = [slot for _, slot in zip(range(12), recurrence.occurrences(master), strict=False)]
-            slot = self.pick(slots)
-            if slot is None:
-                return None
-            event = chosen.events.get(f"{master['id']}_{recurrence.stamp(slot)}") or recurrence.instance(master, slot)
-            change = {"status": "cancelled"} if cancel else {"summary": self.topic(), "status": "confirmed"}
-            return chosen.put(event | change, self.world.now())
+        slots = [slot for _, slot in zip(range(12), recurrence.occurrences(master), strict=False)]
+        slot = self.pick(slots)
+        if slot is None:
+            return None
+        event = chosen.events.get(f"{master['id']}_{recurrence.stamp(slot)}") or recurrence.instance(master, slot)
+        change = {"status": "cancelled"} if cancel else {"summary": self.topic(), "status": "confirmed"}
+        return chosen.put(event | change, self.world.now())
 
     def cancel_instance(self, user: User | None = None, calendar: Calendar | None = None) -> Any:
         """One occurrence of a series is called off."""
@@ -212,8 +227,7 @@ class Editor:
         if found is None:
             return None
         chosen, event = found
-        with self.world.lock:
-            chosen.cancel(event["id"], self.world.now())
+        chosen.cancel(event["id"], self.world.now())
         return event["id"]
 
     def move_event(self, user: User | None = None) -> Any:
@@ -227,26 +241,23 @@ class Editor:
         target = self.pick(c for c in targets if c is not source and event["id"] not in c.events)
         if target is None:
             return None
-        with self.world.lock:
-            calendar_api.move(self.world, source, target, event["id"])
+        calendar_api.move(self.world, source, target, event["id"])
         return event["id"]
 
     def _living(
         self, user: User | None, calendar: Calendar | None, event_id: str | None, wanted: Callable[[JSON], bool]
     ) -> tuple[Calendar, JSON] | None:
         calendar = calendar or self.calendar_of(user or self.person())
-        with self.world.lock:
-            if event_id is not None:
-                return calendar, calendar.events[event_id]
-            event = self.pick(event for event in calendar.living().values() if wanted(event))
+        if event_id is not None:
+            return calendar, calendar.events[event_id]
+        event = self.pick(event for event in calendar.living().values() if wanted(event))
         return (calendar, event) if event else None
 
     def add_calendar(self, user: User | None = None, summary: str | None = None, zone: str = "UTC") -> Calendar:
         """A secondary calendar."""
         user = user or self.person()
-        with self.world.lock:
-            key = f"c_{self.rng.getrandbits(240):060x}"
-            return self.world.calendars.create(user, key, summary or self.topic(), zone, self.world.now())
+        key = f"c_{self.rng.getrandbits(240):060x}"
+        return self.world.calendars.create(user, key, summary or self.topic(), zone, self.world.now())
 
     def delete_calendar(self, user: User | None = None, calendar: Calendar | None = None) -> Any:
         """A secondary calendar goes, for everybody."""
@@ -255,8 +266,7 @@ class Editor:
         mine = [e.calendar for e in entries if e.calendar.owner is user and not e.calendar.is_primary]
         calendar = calendar or self.pick(mine)
         if calendar is not None:
-            with self.world.lock:
-                self.world.calendars.delete(calendar, list(self.world.users.values()), self.world.now())
+            self.world.calendars.delete(calendar, list(self.world.users.values()), self.world.now())
         return calendar
 
     def share_calendar(self, owner: User | None = None, other: User | None = None, role: str = "reader") -> Any:
@@ -265,8 +275,7 @@ class Editor:
         calendar = self.pick(e.calendar for e in owner.calendars.shown().values() if e.calendar.owner is owner)
         if calendar is None or other is owner or other.id in calendar.roles:
             return None
-        with self.world.lock:
-            self.world.calendars.share(calendar, other, role, self.world.now())
+        self.world.calendars.share(calendar, other, role, self.world.now())
         return calendar
 
     def unshare_calendar(self, user: User | None = None) -> Any:
@@ -274,8 +283,7 @@ class Editor:
         user = user or self.person()
         calendar = self.pick(e.calendar for e in user.calendars.shown().values() if e.calendar.owner is not user)
         if calendar is not None:
-            with self.world.lock:
-                self.world.calendars.unshare(calendar, user, self.world.now())
+            self.world.calendars.unshare(calendar, user, self.world.now())
         return calendar
 
     # -- files ------------------------------------------------------------------------------------------------
@@ -302,75 +310,68 @@ class Editor:
         """A binary file; `content`, `name`, `mime`, `parent` may be given."""
         user = user or self.person()
         extension, mime = self.rng.choice(words.BLOBS)
-        with self.world.lock:
-            return self.world.drive.add(
-                user.id, values.get("name", f"{self.topic()}.{extension}"), values.get("mime", mime),
-                values.get("parent") or self.folder_of(user, drive), self.world.now(),
-                content=values["content"] if "content" in values else self.blob(),
-            )  # fmt: skip
+        return self.world.drive.add(
+            user.id, values.get("name", f"{self.topic()}.{extension}"), values.get("mime", mime),
+            values.get("parent") or self.folder_of(user, drive), self.world.now(),
+            content=values["content"] if "content" in values else self.blob(),
+        )  # fmt: skip
 
     def add_folder(self, user: User | None = None, drive: SharedDrive | None = None) -> File:
         """A folder."""
         user = user or self.person()
-        with self.world.lock:
-            parent = self.folder_of(user, drive)
-            return self.world.drive.add(user.id, self.topic(), FOLDER, parent, self.world.now())
+        parent = self.folder_of(user, drive)
+        return self.world.drive.add(user.id, self.topic(), FOLDER, parent, self.world.now())
 
     def add_native(self, user: User | None = None, drive: SharedDrive | None = None, kind: str | None = None) -> File:
         """A Docs Editors file."""
         user = user or self.person()
-        with self.world.lock:
-            mime = NATIVE + (kind or self.rng.choice(words.NATIVES))
-            parent = self.folder_of(user, drive)
-            text = self.text(6).encode()
-            return self.world.drive.add(user.id, self.topic(), mime, parent, self.world.now(), content=text)
+        mime = NATIVE + (kind or self.rng.choice(words.NATIVES))
+        parent = self.folder_of(user, drive)
+        text = self.text(6).encode()
+        return self.world.drive.add(user.id, self.topic(), mime, parent, self.world.now(), content=text)
 
     def add_shortcut(self, user: User | None = None) -> File | None:
         """A shortcut to another file."""
         user = user or self.person()
-        with self.world.lock:
-            target = self.my_file(user, lambda f: f.mime != SHORTCUT)
-            if target is None:
-                return None
-            return self.world.drive.add(
-                user.id, f"Shortcut to {target.name}", SHORTCUT, None, self.world.now(), target=target.id
-            )
+        target = self.my_file(user, lambda f: f.mime != SHORTCUT)
+        if target is None:
+            return None
+        return self.world.drive.add(
+            user.id, f"Shortcut to {target.name}", SHORTCUT, None, self.world.now(), target=target.id
+        )
 
     def edit_file(
         self, user: User | None = None, file: File | None = None, content: bytes | None = None
     ) -> File | None:
         """New content."""
         user = user or self.person()
-        with self.world.lock:
-            file = file or self.my_file(user, lambda f: f.content is not None)
-            if file is not None:
-                new = content if content is not None else self.text(4).encode() + self.blob(500)
-                file.write(self.text(6).encode() if file.is_native else new, self.world.drive.new_revision())
-                self.world.drive.touch(file, user.id, self.world.now())
+        file = file or self.my_file(user, lambda f: f.content is not None)
+        if file is not None:
+            new = content if content is not None else self.text(4).encode() + self.blob(500)
+            file.write(self.text(6).encode() if file.is_native else new, self.world.drive.new_revision())
+            self.world.drive.touch(file, user.id, self.world.now())
         return file
 
     def rename_file(self, user: User | None = None, file: File | None = None) -> File | None:
         """Another name."""
         user = user or self.person()
-        with self.world.lock:
-            file = file or self.my_file(user)
-            if file is not None:
-                file.name = f"{self.topic()} {file.name[-8:]}"
-                self.world.drive.touch(file, user.id, self.world.now())
+        file = file or self.my_file(user)
+        if file is not None:
+            file.name = f"{self.topic()} {file.name[-8:]}"
+            self.world.drive.touch(file, user.id, self.world.now())
         return file
 
     def move_file(self, user: User | None = None, file: File | None = None, parent: str | None = None) -> File | None:
         """Into another folder of the user."""
         user = user or self.person()
-        with self.world.lock:
-            file = file or self.my_file(user)
-            if file is None:
-                return None
-            below = {item.id for item in self.world.drive.subtree(file)}
-            target = parent or self.folder_of(user)
-            if target in below or target == file.parent:
-                return None
-            self.world.drive.move(file, target, self.world.now())
+        file = file or self.my_file(user)
+        if file is None:
+            return None
+        below = {item.id for item in self.world.drive.subtree(file)}
+        target = parent or self.folder_of(user)
+        if target in below or target == file.parent:
+            return None
+        self.world.drive.move(file, target, self.world.now())
         return file
 
     def trash_file(self, user: User | None = None, file: File | None = None) -> File | None:
@@ -382,59 +383,55 @@ class Editor:
         return self._set_trashed(user or self.person(), file, False)
 
     def _set_trashed(self, user: User, file: File | None, trashed: bool) -> File | None:
-        with self.world.lock:
-            file = file or self.my_file(user, lambda f: f.trashed is not trashed)
-            if file is not None:
-                children = self.world.trash_entries_for_children
-                self.world.drive.trash(file, user.id, self.world.now(), trashed=trashed, with_children=children)
+        file = file or self.my_file(user, lambda f: f.trashed is not trashed)
+        if file is not None:
+            children = self.world.trash_entries_for_children
+            self.world.drive.trash(file, user.id, self.world.now(), trashed=trashed, with_children=children)
         return file
 
     def delete_file(self, user: User | None = None, file: File | None = None) -> str | None:
         """For good; returns the id."""
         user = user or self.person()
-        with self.world.lock:
-            file = file or self.my_file(user)
-            if file is None:
-                return None
-            self.world.drive.delete(file, self.world.now())
+        file = file or self.my_file(user)
+        if file is None:
+            return None
+        self.world.drive.delete(file, self.world.now())
         return file.id
 
     def share_file(self, user: User | None = None, other: User | None = None) -> File | None:
         """Somebody else gets to see a file or folder."""
         user, other = user or self.person(), other or self.person()
-        with self.world.lock:
-            file = self.my_file(user)
-            if file is None or other is user:
-                return None
-            self.world.drive.share(file, other.id, "reader", self.world.now())
+        file = self.my_file(user)
+        if file is None or other is user:
+            return None
+        self.world.drive.share(file, other.id, "reader", self.world.now())
         return file
 
     def unshare_file(self, user: User | None = None) -> File | None:
         """Those who saw a file of the user lose it."""
         user = user or self.person()
-        with self.world.lock:
-            file = self.my_file(user, lambda f: bool(f.shared_with))
-            if file is not None:
-                self.world.drive.share(file, self.pick(sorted(file.shared_with)), None, self.world.now())
+        file = self.my_file(user, lambda f: bool(f.shared_with))
+        if file is not None:
+            self.world.drive.share(file, self.pick(sorted(file.shared_with)), None, self.world.now())
         return file
 
     # -- shared drives ----------------------------------------------------------------------------------------
 
     def add_drive(self, *members: User, name: str | None = None) -> SharedDrive:
         """A shared drive; the first member organises it."""
-        with self.world.lock:
-            drive = self.world.drive.open_drive(name or self.topic(), self.world.now())
-            for index, user in enumerate(members or (self.person(),)):
-                role = "organizer" if index == 0 else "fileOrganizer"
-                self.world.drive.set_member(drive, user.id, role, self.world.now())
+        drive = self.world.drive.open_drive(name or self.topic(), self.world.now())
+        for index, user in enumerate(members or (self.person(),)):
+            role = "organizer" if index == 0 else "fileOrganizer"
+            self.world.drive.set_member(drive, user.id, role, self.world.now())
         return drive
 
-    def drive_edit(self, drive: SharedDrive | None = None) -> Any:
-        """Something happens inside a shared drive."""
-        drive = drive or self.pick(d for d in self.world.drive.drives.values() if d.members)
+    def edit_drive(self, user: User | None = None, drive: SharedDrive | None = None) -> Any:
+        """Something happens inside a shared drive (of which `user` is a member)."""
+        drives = self.world.drive.drives.values()
+        drive = drive or self.pick(d for d in drives if (user.id in d.members if user else d.members))
         if drive is None:
             return None
-        user = self.world.users.get(self.rng.choice(sorted(drive.members)))
+        user = user or self.world.users.get(self.rng.choice(sorted(drive.members)))
         if user is None:
             return None
         store = self.world.drive
@@ -451,17 +448,16 @@ class Editor:
                 actions.append(lambda: self.edit_file(user, file))
         return self.rng.choice(actions)()
 
-    def change_membership(self) -> SharedDrive | None:
+    def change_membership(self, user: User | None = None) -> SharedDrive | None:
         """Somebody joins or leaves a shared drive (the last member stays)."""
         drive: SharedDrive | None = self.pick(self.world.drive.drives.values())
         if drive is None:
             return None
-        user = self.person()
-        with self.world.lock:
-            if user.id not in drive.members:
-                self.world.drive.set_member(drive, user.id, "fileOrganizer", self.world.now())
-            elif len(drive.members) > 1:
-                self.world.drive.set_member(drive, user.id, None, self.world.now())
+        user = user or self.person()
+        if user.id not in drive.members:
+            self.world.drive.set_member(drive, user.id, "fileOrganizer", self.world.now())
+        elif len(drive.members) > 1:
+            self.world.drive.set_member(drive, user.id, None, self.world.now())
         return drive
 
     # -- mail -------------------------------------------------------------------------------------------------
@@ -487,9 +483,8 @@ class Editor:
         """A message arrives."""
         user = user or self.person()
         now = self.world.now()
-        with self.world.lock:
-            raw = raw if raw is not None else self.mail_bytes(user, now)
-            return user.mailbox.add(self.mail_id(), raw, labels or ["UNREAD", "INBOX"], now, now)
+        raw = raw if raw is not None else self.mail_bytes(user, now)
+        return user.mailbox.add(self.mail_id(), raw, labels or ["UNREAD", "INBOX"], now, now)
 
     def mail_id(self) -> str:
         """16 hex digits."""
@@ -502,85 +497,78 @@ class Editor:
     def relabel_mail(self, user: User | None = None, mail: Mail | None = None) -> Mail | None:
         """Read, unread, star, archive, or a label of the user's own."""
         user = user or self.person()
-        with self.world.lock:
-            mail = self._mail(user, mail)
-            if mail is not None:
-                label = self.rng.choice(["UNREAD", "STARRED", "IMPORTANT", "INBOX", *user.mailbox.labels])
-                add, remove = ([], [label]) if label in mail.labels else ([label], [])
-                user.mailbox.relabel(mail, add, remove, self.world.now())
+        mail = self._mail(user, mail)
+        if mail is not None:
+            label = self.rng.choice(["UNREAD", "STARRED", "IMPORTANT", "INBOX", *user.mailbox.labels])
+            add, remove = ([], [label]) if label in mail.labels else ([label], [])
+            user.mailbox.relabel(mail, add, remove, self.world.now())
         return mail
 
     def trash_mail(self, user: User | None = None, mail: Mail | None = None) -> Mail | None:
         """Into the trash."""
         user = user or self.person()
-        with self.world.lock:
-            mail = self._mail(user, mail, lambda m: "TRASH" not in m.labels)
-            if mail is not None:
-                user.mailbox.trash(mail, self.world.now())
+        mail = self._mail(user, mail, lambda m: "TRASH" not in m.labels)
+        if mail is not None:
+            user.mailbox.trash(mail, self.world.now())
         return mail
 
     def untrash_mail(self, user: User | None = None, mail: Mail | None = None) -> Mail | None:
         """Out of the trash."""
         user = user or self.person()
-        with self.world.lock:
-            mail = self._mail(user, mail, lambda m: "TRASH" in m.labels)
-            if mail is not None:
-                user.mailbox.untrash(mail, self.world.now())
+        mail = self._mail(user, mail, lambda m: "TRASH" in m.labels)
+        if mail is not None:
+            user.mailbox.untrash(mail, self.world.now())
         return mail
 
     def delete_mail(self, user: User | None = None, mail: Mail | None = None) -> str | None:
         """For good; returns the id."""
         user = user or self.person()
-        with self.world.lock:
-            mail = self._mail(user, mail)
-            if mail is None:
-                return None
-            user.mailbox.delete(mail, self.world.now())
+        mail = self._mail(user, mail)
+        if mail is None:
+            return None
+        user.mailbox.delete(mail, self.world.now())
         return mail.id
 
     def edit_draft(self, user: User | None = None) -> Mail:
         """Save a draft anew: the old message id goes, a new one comes (§7.2.5)."""
         user = user or self.person()
-        with self.world.lock:
-            old = self._mail(user, None, lambda m: "DRAFT" in m.labels)
-            if old is not None:
-                user.mailbox.delete(old, self.world.now())
-            return self.add_mail(user, labels=["DRAFT"])
+        old = self._mail(user, None, lambda m: "DRAFT" in m.labels)
+        if old is not None:
+            user.mailbox.delete(old, self.world.now())
+        return self.add_mail(user, labels=["DRAFT"])
 
     def add_label(self, user: User | None = None, name: str | None = None) -> str:
         """A label of the user's own; returns its id."""
         user = user or self.person()
-        with self.world.lock:
-            return user.mailbox.add_label(name or self.topic())
+        return user.mailbox.add_label(name or self.topic())
 
     # -- people -----------------------------------------------------------------------------------------------
 
-    def add_user(self) -> User:
-        """A new colleague."""
+    def add_user(self, like: User | None = None) -> User:
+        """A new colleague, in the organisational unit of `like`."""
         given, family = self.rng.choice(words.GIVEN), self.rng.choice(words.FAMILY)
-        with self.world.lock:
-            address = f"{ascii_name(given)}.{ascii_name(family)}.{self.number()}@{self.world.domain}"
-            return self.world.add_user(given, family, address)
+        address = f"{ascii_name(given)}.{ascii_name(family)}.{self.number()}@{self.world.domain}"
+        user = self.world.add_user(given, family, address)
+        user.org_unit = like.org_unit if like else "/"
+        return user
 
     def rename_user(self, user: User | None = None) -> User:
         """Another primary address; the id stays."""
         user = user or self.person()
-        with self.world.lock:
-            address = f"{ascii_name(user.given)}.{ascii_name(self.rng.choice(words.FAMILY))}.{self.number()}"
-            self.world.rename_user(user, f"{address}@{self.world.domain}")
+        address = f"{ascii_name(user.given)}.{ascii_name(self.rng.choice(words.FAMILY))}.{self.number()}"
+        self.world.rename_user(user, f"{address}@{self.world.domain}")
         return user
 
     def suspend_user(self, user: User | None = None) -> User:
         """No more tokens for the user."""
         user = user or self.person()
-        with self.world.lock:
-            self.world.suspend_user(user)
+        self.world.suspend_user(user)
         return user
 
     # -- any --------------------------------------------------------------------------------------------------
 
     def edits_of(self, kind: str) -> list[Callable[[User | None], Any]]:
-        """The edits of one kind of data: contacts, calendar, files or mail."""
+        """The edits of one kind of data: contacts, calendar, files, mail or directory."""
         edits: dict[str, list[Callable[[User | None], Any]]] = {
             "contacts": [self.add_contact, self.edit_contact, self.delete_contact, self.rename_contact],
             "calendar": [
@@ -591,7 +579,10 @@ class Editor:
             "files": [
                 self.add_file, self.add_file, self.add_folder, self.add_native, self.add_shortcut, self.edit_file,
                 self.rename_file, self.move_file, self.trash_file, self.untrash_file, self.delete_file,
-                self.share_file, self.unshare_file, lambda _: self.drive_edit(), lambda _: self.change_membership(),
+                self.share_file, self.unshare_file, self.edit_drive, self.change_membership,
+            ],
+            "directory": [
+                self.add_user, self.rename_user, self.suspend_user,
             ],
             "mail": [
                 self.add_mail, self.add_mail, self.relabel_mail, self.relabel_mail, self.trash_mail,
@@ -601,11 +592,11 @@ class Editor:
         return edits[kind]
 
     def random_edit(self, kind: str | None = None, user: User | None = None) -> str:
-        """One edit of `kind` (any of the four without) by `user` (anybody without); returns the edit's name."""
+        """One edit by `user` (anybody without); returns its name. Without a `kind` any but directory."""
         kind = kind or self.rng.choice(("contacts", "calendar", "files", "mail"))
         edit = self.rng.choice(self.edits_of(kind))
         edit(user)
-        return str(getattr(edit, "__name__", "shared drive edit"))
+        return edit.__name__
 
 
 def group_membership(key: str) -> JSON:

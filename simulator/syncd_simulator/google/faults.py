@@ -236,6 +236,11 @@ def plain_quota(call: Call, now: float) -> Reply:
     return Reply(403, text.encode(), {"Content-Type": "text/plain; charset=UTF-8"})
 
 
+def token_refusal(status: int, error: str, description: str) -> Callable[[Call, float], Reply]:
+    """The token host's own shape (§2.1)."""
+    return lambda *_: Reply(status, {"error": error, "error_description": description})
+
+
 DOCUMENTED: dict[str, Callable[[Call, float], Reply]] = {
     "user_rate_limit": user_rate_limit,
     "rate_limit": rate_limit,
@@ -259,5 +264,8 @@ DOCUMENTED: dict[str, Callable[[Call, float], Reply]] = {
     ),
     "domain_policy": _refusal(403, "domainPolicy", "The domain administrators have disabled Drive apps."),
     "service_off": _refusal(401, "authError", "The authenticated user cannot access this service."),
+    "token_internal_failure": token_refusal(500, "internal_failure", "Backend Error"),
+    "token_unavailable": token_refusal(503, "temporarily_unavailable", "Backend Error"),
+    "token_unauthorized": token_refusal(403, "access_denied", "Requested client not authorized."),
     "bad_token": lambda call, _: errors.render(call.api, errors.bad_bearer(), call),
 }  # fmt: skip
