@@ -47,6 +47,7 @@ _SYNTAX_HINTS = {
     "found character that cannot start any token": "a text that starts with @, ` or % needs quotes",
     "found unknown escape character": "write \\\\ for a backslash, or use single quotes",
 }
+_UNQUOTED_REFERENCE = re.compile(r"[\[{,:] *\$\{")
 _PLAIN_WORDS = {
     "flow sequence": "list in [ ]",
     "flow mapping": "mapping in { }",
@@ -283,14 +284,14 @@ def _events(text: str) -> Iterator[Any]:
         while loader.check_event():
             yield loader.get_event()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error) from None
+        raise _syntax_error(error, text) from None
     except yaml.YAMLError as error:
         raise _Refused((1, 1), f"not valid YAML: {error}") from None
     finally:
         loader.dispose()
 
 
-def _syntax_error(error: yaml.MarkedYAMLError) -> _Refused:
+def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> _Refused:
     problem = error.problem or "cannot be read"
     unclosed = problem == "found unexpected end of stream"
     mark = (unclosed and error.context_mark) or error.problem_mark or error.context_mark
@@ -300,7 +301,10 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> _Refused:
         context += f" that starts on line {error.context_mark.line + 1}"
     for term, words in _PLAIN_WORDS.items():
         context = context.replace(term, words)
-    return _Refused(place, f"not valid YAML: {problem}{context}", _SYNTAX_HINTS.get(problem, ""))
+    hint = _SYNTAX_HINTS.get(problem, "")
+    if _UNQUOTED_REFERENCE.search("".join(text.splitlines()[place[0] - 1 : place[0]])):
+        hint = 'inside { } and [ ] a reference needs quotes: "${env:NAME}"'
+    return _Refused(place, f"not valid YAML: {problem}{context}", hint)
 
 
 def _mark(event: Any) -> Mark:
