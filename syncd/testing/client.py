@@ -16,7 +16,7 @@ from syncd.sdk.http import httpx
 __all__ = ["CapturingLog", "EngineClient"]
 
 WAIT_LIMIT = 300.0  # seconds in all that a request waits because the provider asks for it
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+UNSAFE = frozenset({"POST", "PATCH"})
 
 
 class EngineClient(httpx.AsyncClient):
@@ -34,7 +34,7 @@ class EngineClient(httpx.AsyncClient):
         stream: str | None = None,
         tries: int = 5,
     ) -> None:
-        super().__init__(transport=transport, trust_env=False, follow_redirects=True, timeout=30.0)
+        super().__init__(transport=transport, trust_env=False, timeout=30.0)
         self._connector = connector
         self._sign_in = auth
         self._clock = clock
@@ -52,7 +52,10 @@ class EngineClient(httpx.AsyncClient):
     async def send(self, request: httpx.Request, *, stream: bool = False, **more: Any) -> httpx.Response:
         request.extensions = {**request.extensions, **self._about}
         at_home = self._origins is None or _origin(request.url) in self._origins
-        more["auth"] = self._sign_in if at_home else None
+        if not at_home:
+            more["auth"] = None
+        elif more.get("auth", httpx.USE_CLIENT_DEFAULT) is httpx.USE_CLIENT_DEFAULT:
+            more["auth"] = self._sign_in
         waited = 0.0
         for attempt in range(1, self._tries + 1):
             try:
@@ -64,24 +67,21 @@ class EngineClient(httpx.AsyncClient):
                     raise
             except Transient as error:
                 pause = 0.5 * 2**attempt
-                if attempt == self._tries or (request.method not in REPEATABLE and error.exhausted):
-                    raise
+                if attempt == self._tries or not _repeatable(request):
+                    raise Transient(error.message, exhausted=self._tries > 1, code=error.code) from error
             await self._clock.sleep(pause)
         raise AssertionError("unreachable")
 
     async def _once(self, request: httpx.Request, stream: bool, more: dict[str, Any]) -> httpx.Response:
         try:
             response = await super().send(request, stream=stream, **more)
-        except httpx.RequestError as error:  # exhausted: nobody knows whether the source has acted
-            raise Transient(f"{type(error).__name__}: {error}", exhausted=True) from error
-        if response.status_code >= 400:
-            try:
+            if response.status_code >= 400:
                 await response.aread()
-            except httpx.RequestError as error:
-                raise Transient(f"{type(error).__name__}: {error}", exhausted=True) from error
-            if (later := self._connector.retryable(response)) is not None:
-                raise later
-        if stream:
+        except httpx.RequestError as error:
+            raise Transient(f"{type(error).__name__}: {error}") from error
+        if response.status_code >= 400 and (later := self._connector.retryable(response)) is not None:
+            raise later
+        if stream and response.status_code < 400:
             response.stream = _Translated(response.stream)
         return response
 
@@ -90,6 +90,11 @@ class EngineClient(httpx.AsyncClient):
 
     async def __aexit__(self, *_: object) -> None:
         """Nothing to close: the transport is shared."""
+
+
+def _repeatable(request: httpx.Request) -> bool:
+    """Whether doing it twice has the effect of once; a connector says so of a POST that only reads."""
+    return request.method not in UNSAFE or bool(request.extensions.get("syncd.safe"))
 
 
 class _Translated(httpx.AsyncByteStream):

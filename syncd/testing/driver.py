@@ -22,7 +22,9 @@ from syncd.sdk import (
     JSON,
     NEVER,
     Account,
+    AccountGone,
     CursorExpired,
+    Forbidden,
     Item,
     Page,
     Partition,
@@ -90,14 +92,19 @@ class Trip:
 
 @dataclass(slots=True)
 class Driver:
-    """Keeps one account's stream of a bench in a mirror. `on_page` is awaited after each page that is committed."""
+    """Keeps one account's stream of a bench in a mirror.
+
+    `on_page` is awaited after each page that is committed. `skipped`: why partitions were skipped. `touched`: the
+    partitions that this driver (not the one it was copied from) has read.
+    """
 
     bench: Bench
     account: Account
     mirror: Mirror = field(init=False)
     places: dict[str, Place] = field(default_factory=dict)
     on_page: Callable[[Partition, Page], Awaitable[None]] | None = None
-    waits: list[float] = field(default_factory=list)
+    skipped: list[SyncdError] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.mirror = Mirror(self.bench.stream.info)
@@ -154,7 +161,10 @@ class Driver:
                     continue
                 return
 
-        await self.patiently(attempt)
+        try:
+            await self.patiently(attempt)
+        except (Forbidden, AccountGone) as error:  # skipped: the engine goes on with the others
+            self.skipped.append(error)
         return trips
 
     def expired(self, partition: Partition) -> None:
@@ -174,7 +184,6 @@ class Driver:
                 pause = 0.5 * 2**attempt
                 if attempt == TRIES:
                     raise
-            self.waits.append(pause)
             await self.bench.clock.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -183,6 +192,7 @@ class Driver:
     def open(self, partition: Partition, scan: Scan | None = None) -> AsyncIterator[Page]:
         """The pages from where the partition stands, in a fresh context."""
         place = self.places.setdefault(partition.id, Place())
+        self.touched.add(partition.id)
         if place.scan is None or place.resume is None or (scan is FULL and place.scan is DELTA):
             can = self.mirror.info.scans
             place.begin(scan or (DELTA if place.bookmark is not None and DELTA in can else FULL))

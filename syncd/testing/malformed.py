@@ -267,7 +267,7 @@ def _forms() -> Iterator[Form]:
         ("a text", _texts, "null,missing,an empty string,a number,true,an empty list,an object,deep nesting,"
          "a huge string,half a surrogate,control characters,a huge number,a string", set()),
         ("a number", _numbers, "null,missing,a string,an empty list,an object,a negative number,a huge number,"
-         "a number without end,infinity,NaN,a fraction", {"a number", "a fraction", "a negative number", "a huge number"}),
+         "a number without end,infinity,NaN,a fraction", {"null", "missing", "a number", "a fraction", "a negative number", "a huge number"}),
         ("an object", _objects, "null,a string,a number,a list,an empty object", set()),
     ]  # fmt: skip
     for spot, target, values, plausible in spots:

@@ -64,7 +64,9 @@ class Mirror:
         key = self.key(partition, record.source_id)
         data = payload(record.data)
         for old in record.previous_ids:
-            if key not in self.live and (before := self.live.pop(self.key(partition, old), None)) is not None:
+            if key in self.live:
+                self.propose(partition, self.key(partition, old))
+            elif (before := self.live.pop(self.key(partition, old), None)) is not None:
                 self.live[key] = before
         known = self.live.get(key)
         if record.partial:
@@ -125,8 +127,8 @@ def differences(mirror: Mirror, truth: Truth, *, ids_only: bool = False) -> Iter
     missing = sorted(key for key in there if key not in mirror.live and key[1] not in mirror.rejected)
     if missing and not mirror.anonymous:
         yield f"missing in the mirror: {_some(missing)}"
-    extra = sorted(key for key in mirror.live if key not in there and key[1] not in mirror.rejected)
-    if extra and not mirror.anonymous:
+    extra = sorted(key for key in mirror.live if key not in there)
+    if extra and not (mirror.anonymous or mirror.rejected):  # a reject can be the new name of what is extra
         yield f"in the mirror, not at the source: {_some(extra)}"
     if ids_only:
         return

@@ -23,7 +23,8 @@ def expect_truth(driver: Driver, when: str, *, ids_only: bool = False) -> None:
     """Fail unless the mirror holds what the source holds."""
     found = list(differences(driver.mirror, driver.bench.truth(driver.account), ids_only=ids_only))
     if found:
-        raise Failed(f"{when}, {driver.account.address}: " + "; ".join(found[:3]))
+        found += [f"skipped: {error!r}" for error in driver.skipped[-1:]]
+        raise Failed(f"{when}, {driver.account.address}: " + "; ".join(found[:4]))
 
 
 def expect_equal(one: Driver, two: Driver, when: str) -> None:

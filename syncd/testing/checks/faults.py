@@ -153,13 +153,15 @@ async def the_sources_own_troubles_do_no_harm(case: Case, seed: int) -> None:
 
 async def _trouble(bench: Bench, driver: Driver, name: str, scan: str) -> None:
     bench.ability("troubles")()[name]()
+    driver.skipped.clear()
     bench.wire.budget = 2_000
     try:
         await driver.sync()
     except SyncdError:
         pass
     else:
-        expect_truth(driver, f"with the trouble {name!r} in a {scan} round that completed")
+        if not driver.skipped:
+            expect_truth(driver, f"with the trouble {name!r} in a {scan} round that completed")
     getattr(bench.source, "calm", lambda: None)()
     await driver.sync()
     await driver.sync()

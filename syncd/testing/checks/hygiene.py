@@ -300,7 +300,6 @@ async def _peaks(driver: Driver, partition: Partition) -> list[int]:
     """The peak of traced memory while each page was made; the pages themselves are dropped, and so is the log."""
     peaks: list[int] = []
     driver.bench.wire.forget()
-    gc.collect()
     tracemalloc.start()
     try:
         pages = driver.open(partition, FULL)
@@ -308,6 +307,7 @@ async def _peaks(driver: Driver, partition: Partition) -> list[int]:
             async for page in pages:
                 del page
                 driver.bench.wire.forget()
+                gc.collect()  # cycles of the HTTP client are not the connector's
                 peaks.append(tracemalloc.get_traced_memory()[1])
                 tracemalloc.reset_peak()
     finally:

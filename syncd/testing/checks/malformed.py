@@ -233,9 +233,10 @@ def _expect_no_gap(drivers: list[Driver]) -> None:
     """A round that completed has what the source has, less what was rejected."""
     for driver in drivers:
         driver.mirror.settle()
-        partitions = driver.places.keys()
-        truth = {name: items for name, items in driver.bench.truth(driver.account).items() if name in partitions}
-        if found := list(differences(driver.mirror, truth, ids_only=True)):
+        truth = {name: items for name, items in driver.bench.truth(driver.account).items() if name in driver.touched}
+        there = driver.mirror.copy()
+        there.live = {key: kept for key, kept in there.live.items() if kept.partition in driver.touched}
+        if found := list(differences(there, truth, ids_only=True)):
             raise Gap("the round completed, and silently: " + "; ".join(found))
 
 
