@@ -13,14 +13,15 @@ __all__ = ["merged", "same_payload"]
 
 def same_payload(one: bytes, other: bytes, volatile: Sequence[str]) -> bool:
     """Equal but for the order of keys, the spelling of values, and what stands at volatile paths."""
-    return _canonical(one, volatile) == _canonical(other, volatile)
+    mine, theirs = _stable(one, volatile), _stable(other, volatile)
+    return mine == theirs and dumps(mine) == dumps(theirs)  # the second because 1 == True == 1.0 in Python
 
 
-def _canonical(payload: bytes, volatile: Sequence[str]) -> bytes:
+def _stable(payload: bytes, volatile: Sequence[str]) -> Any:
     value = loads(payload)
     for path in volatile:
         _drop(value, path.split("."))
-    return dumps(value)
+    return value
 
 
 def _drop(value: Any, path: Sequence[str]) -> None:

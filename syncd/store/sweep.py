@@ -1,19 +1,26 @@
 """Where a round stands after a page, and what the end of a full one proves.
 
-Public: move_on.
+Public: move_on, remember.
 """
+
+from collections import defaultdict
+from collections.abc import Iterable
 
 from syncd.engine.ports import PendingOrigin
 from syncd.sdk import Deletes, Page, Record, Reject
 
 from . import pending
+from .database import Tx
 from .partitions import leave_scope
 from .values import dumps, loads, micros
 from .work import Work
 
-__all__ = ["move_on"]
+__all__ = ["move_on", "remember"]
 
-UNSEEN = "r.seen_round <> ? AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.round_id = ? AND s.record_id = r.id)"
+UNSEEN = (
+    "r.seen_round <> ? AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.round_id = ? AND s.block = (r.id >> 5)"
+    " AND ((s.bits >> CAST(r.id & 31 AS INTEGER)) & 1) = 1)"
+)
 MOVE_ON = (
     "UPDATE partition SET resume = COALESCE(?, resume), round_listed = round_listed + ?, round_unproven = round_unproven OR ?,"
     " round_window = COALESCE(?, round_window) WHERE id = ?"
@@ -24,6 +31,16 @@ COMPLETE = (
 )
 SETTLE_PLACE = ", cursor = ?, options_digest = ?, resume = NULL, round_id = NULL"
 FULL_DONE = ", full_at = ?, full_due = FALSE"
+
+
+def remember(tx: Tx, round_id: int, ids: Iterable[int]) -> None:
+    """Note unchanged records as seen by a full round."""
+    blocks: dict[int, int] = defaultdict(int)
+    for key in ids:
+        blocks[key >> 5] |= 1 << (key & 31)
+    rows = [(round_id, block, bits) for block, bits in blocks.items()]
+    tail = "ON CONFLICT (round_id, block) DO UPDATE SET bits = seen.bits | excluded.bits"
+    tx.insert("INSERT INTO seen (round_id, block, bits)", rows, tail)
 
 
 def move_on(work: Work, page: Page, resume: bytes | None, bookmark: bytes | None) -> bool:

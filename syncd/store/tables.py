@@ -218,11 +218,15 @@ class PendingDeletion(Table, table=True):
 
 
 class Seen(Table, table=True):
-    """Unchanged records that an open full round has seen; emptied when it ends."""
+    """Unchanged records that an open full round has seen, 32 ids to a row; emptied when it ends.
+
+    A listing mostly comes in the order in which it came first, so that a page's ids fill their blocks.
+    """
 
     __table_args__ = ({"sqlite_with_rowid": False},)
     round_id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
-    record_id: int = Field(primary_key=True, sa_type=BigInteger)
+    block: int = Field(primary_key=True, sa_type=BigInteger)
+    bits: int = number()
 
 
 class Quarantine(Table, table=True):
