@@ -101,7 +101,8 @@ class Contacts(Stream):
         "contacts",
         "Contacts",
         full_every=timedelta(days=6),
-        volatile=("etag", "metadata.sources.*.etag"),
+        # previous names come with sync calls only (§4.3.6): a full listing has none
+        volatile=("etag", "metadata.sources.*.etag", "metadata.previousResourceNames"),
         options_schema={"type": "object", "additionalProperties": False, "properties": {}},
     )
 
@@ -162,7 +163,7 @@ def _items(people: Iterable[tuple[Person, bytes] | Reject]) -> Iterator[Item]:
         if not person.resourceName:
             yield Reject("a person without a resource name", None, data)
         elif person.metadata is not None and person.metadata.deleted:
-            yield Tombstone(person.resourceName)
+            yield from map(Tombstone, (person.resourceName, *(person.metadata.previousResourceNames or ())))
         else:
             yield _record(person, data)
 
