@@ -111,6 +111,13 @@ async def test_deleted_and_renamed(google) -> None:
     assert page.items[1].previous_ids == ["people/c3"]
 
 
+async def test_renamed_and_then_deleted_takes_the_former_name_along(google) -> None:
+    gone = {"resourceName": "people/c2", "metadata": {"deleted": True, "previousResourceNames": ["people/c1"]}}
+    google.replies(answer(gone, nextSyncToken="s"))
+    (page,) = await google.pages("contacts", scan=Scan.DELTA, cursor={"v": 1, "sync": "s0"})
+    assert [item.source_id for item in page.items] == ["people/c2", "people/c1"]
+
+
 @pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
 async def test_page_tokens_in_a_circle_end_in_an_error(google, tokens) -> None:
     google.replies(*[answer(nextPageToken=token) for token in tokens])
