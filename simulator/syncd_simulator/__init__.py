@@ -12,7 +12,7 @@ from syncd_simulator.google.seed import (
     tiny_organisation,
 )
 from syncd_simulator.google.world import GoogleWorld, User
-from syncd_simulator.serve import RunningServer, serve
+from syncd_simulator.server import RunningServer, serve
 
 __all__ = [
     "Editor",

@@ -16,7 +16,7 @@ import orjson
 from syncd_simulator.google.app import google_app
 from syncd_simulator.google.seed import demo_organisation
 from syncd_simulator.google.world import GoogleWorld
-from syncd_simulator.serve import serve
+from syncd_simulator.server import serve
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -68,10 +68,17 @@ def _selected(world: GoogleWorld, call: Call) -> list[User]:
         raise ApiError(400, "badRequest", "Bad Request")
     if domain and domain != world.domain:
         raise ApiError(404, "notFound", "Domain not found.")
-    users = world.recently_deleted() if call.flag("showDeleted") else list(world.users.values())
+    users = world.recently_deleted() if call.flag("showDeleted") else _settled(world)
     for name, value in _query_terms(call.get("query") or ""):
         users = [user for user in users if _matches(user, name, value)]
     return _sorted(users, call)
+
+
+def _settled(world: GoogleWorld) -> list[User]:
+    """Users old enough to show up: creation is eventually consistent."""
+    delay = world.delay.get("admin", 0.0)
+    newest = world.now() - delay
+    return [user for user in world.users.values() if not delay or user.created <= newest]
 
 
 def _query_terms(query: str) -> list[tuple[str, str]]:
@@ -149,9 +156,12 @@ def users_get(world: GoogleWorld, call: Call) -> JSON:
 
 def _user(world: GoogleWorld, call: Call) -> User:
     try:
-        return world.user(call.args["userKey"])
+        user = world.user(call.args["userKey"])
     except KeyError:
-        raise ApiError(404, "notFound", "Resource Not Found: userKey") from None
+        user = None
+    if user is None or user not in _settled(world):
+        raise ApiError(404, "notFound", "Resource Not Found: userKey")
+    return user
 
 
 def _check_customer(world: GoogleWorld, call: Call) -> None:

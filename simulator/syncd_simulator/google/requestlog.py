@@ -19,7 +19,7 @@ class Asked(NamedTuple):
 
 @dataclass
 class RequestLog:
-    """Iterable over the latest requests; `by_method`, `by_status`, `by_user` count all of them."""
+    """Iterable over the latest requests; `by_method`, `by_status`, `by_user`, `units_by_api` count all of them."""
 
     latest: deque[Asked] = field(default_factory=lambda: deque(maxlen=20_000))
     total: int = 0
@@ -27,6 +27,7 @@ class RequestLog:
     by_method: Counter[str] = field(default_factory=Counter)
     by_status: Counter[int] = field(default_factory=Counter)
     by_user: Counter[str] = field(default_factory=Counter)
+    units_by_api: Counter[str] = field(default_factory=Counter)
 
     def note(self, asked: Asked, units: int) -> None:
         """Count one request."""
@@ -36,12 +37,13 @@ class RequestLog:
         self.by_method[asked.method] += 1
         self.by_status[asked.status] += 1
         self.by_user[asked.user] += 1
+        self.units_by_api[asked.api] += units
 
     def clear(self) -> None:
         """Start counting anew."""
         self.latest.clear()
         self.total = self.units = 0
-        for counter in (self.by_method, self.by_status, self.by_user):
+        for counter in (self.by_method, self.by_status, self.by_user, self.units_by_api):
             counter.clear()
 
     def summary(self) -> JSON:
@@ -52,4 +54,5 @@ class RequestLog:
             "by_method": dict(self.by_method),
             "by_status": {str(status): count for status, count in self.by_status.items()},
             "by_user": dict(self.by_user),
+            "units_by_api": dict(self.units_by_api),
         }
