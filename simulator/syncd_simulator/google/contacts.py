@@ -95,7 +95,9 @@ class ContactBook:
             "etag": etag_of(name, contact.version + 1),
             "metadata": {"sources": [source], "deleted": True, "objectType": "PERSON"},
         }
-        self.contacts[name] = Contact(name, contact.version + 1, packed(person), field_set(person), deleted=True)
+        self.contacts[name] = Contact(
+            name, contact.version + 1, packed(person), field_set(person), deleted=True, previous=contact.previous
+        )
         self.live -= 1
         self.log.touch(name, now)
 
