@@ -192,6 +192,9 @@ class PacedClient(httpx.AsyncClient):
             slot.release()
             raise
         if stream and response.status_code < 400:
+            if response.is_closed:  # there is nothing left to read
+                slot.release()
+                return response
             assert isinstance(response.stream, httpx.AsyncByteStream)
             response.stream = _Body(response.stream, slot, request)
             _reading.set(slot)
@@ -250,7 +253,7 @@ class PacedClient(httpx.AsyncClient):
         now = self.hub.clock.monotonic()
         if error.retry_after is not None:
             budget.block(now + max(0.0, error.retry_after))
-        elif sent_at is None or sent_at >= budget.wave_at:  # not an echo of the wave that is being waited out
+        elif sent_at is None or sent_at > budget.wave_at:  # not an echo of the wave that is being waited out
             budget.block(now + backoff(budget.throttled, self.hub.rng))
             budget.throttled += 1
         budget.wave_at = now
