@@ -48,7 +48,8 @@ async def assembled(
     """All parts, wired. Raises ControlError if the folder is invalid, unless `lenient`: then its problems are shown."""
     clock = clock or SystemClock()
     plugins = await asyncio.to_thread(discover)
-    _tell_broken(plugins)
+    if daemon:
+        _tell_broken(plugins)
     loaded = await asyncio.to_thread(load, folder, catalog_of(plugins))
     if loaded.config is None and not lenient:
         raise config_error(folder, loaded.problems)

@@ -20,7 +20,7 @@ from syncd.sdk import redact
 __all__ = ["configure", "plain"]
 
 Event = MutableMapping[str, Any]
-NOISY = ("httpx", "httpcore", "watchdog", "asyncio", "alembic", "sqlalchemy", "uvicorn.access", "schedule")
+NOISY = ("httpx", "httpcore", "watchdog", "asyncio", "alembic", "sqlalchemy", "uvicorn", "schedule")
 LONGEST = 20_000  # characters of one value
 
 

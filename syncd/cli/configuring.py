@@ -153,7 +153,7 @@ def _show_connectors(ask: Ask) -> None:
         for one in listed["connectors"]
     ]
     if rows:
-        table(["connector", "title", "from", "streams"], rows)
+        table(["connector", "title", "from", "streams"], rows, fold=("streams",))
     else:
         say("no connectors are installed")
     for one in listed["broken"]:

@@ -86,7 +86,7 @@ def _table(accounts: Sequence[Mapping[str, Any]], title: str) -> None:
         ]
         for account in accounts
     ]
-    table(["account", "name", "role", "state", "streams"], rows, title=title)
+    table(["account", "name", "role", "state", "streams"], rows, title=title, fold=("streams",))
 
 
 async def _show_check(ask: Ask, connection: str | None) -> int:
@@ -103,7 +103,7 @@ async def _show_check(ask: Ask, connection: str | None) -> int:
             for stream, state in one["streams"].items()
         ]
         if rows:
-            table(["connection", "stream", "state"], rows)
+            table(["connection", "stream", "state"], rows, fold=("state",))
         for one in results:
             if one["error"]:
                 error = one["error"]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -24,6 +24,8 @@ STYLES = {
     "held": "yellow", "idle": "green", "paused": "bold yellow", "disabled": "dim", "waiting": "blue",
     "active": "green", "suspended": "dim", "ready": "green", "admin": "bold", "delegated_admin": "bold",
 }  # fmt: skip
+
+UNBOUND = 400  # characters a line may have where nobody's terminal cuts it
 
 
 def safe(text: str) -> str:
@@ -49,7 +51,9 @@ def plain_text(text: Any) -> str:
 def console(stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=False)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else UNBOUND
+    return Console(stderr=stderr, highlight=False, emoji=False, width=width)
 
 
 def say(*parts: Any, style: str = "", stderr: bool = False) -> None:
@@ -70,14 +74,23 @@ def styled(text: Any, style: str | None = None) -> "Text":
     return Text(words, style=STYLES.get(words, "") if style is None else style)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", right: Sequence[str] = ()) -> None:
-    """A table; cells are text as it is, or something that rich can draw."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    title: str = "",
+    right: Sequence[str] = (),
+    fold: Sequence[str] = (),
+) -> None:
+    """A table; cells are text as it is. What does not fit is cut, in `fold` columns broken into lines."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     drawn = Table(title=styled(title, "bold") if title else None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if name in right else "left"
+        folds = name in fold
+        drawn.add_column(name, justify=justify, overflow="fold" if folds else "ellipsis", no_wrap=not folds)
     for row in rows:
         drawn.add_row(*[_cell(cell) for cell in row])
     console().print(drawn)

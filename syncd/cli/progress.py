@@ -58,14 +58,21 @@ class Watch:
 
 
 def _bars() -> "Progress":
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Task, TimeRemainingColumn
+
+    class Rate(ProgressColumn):
+        """Items a second since the beginning, going down while nothing comes."""
+
+        def render(self, task: Task) -> Any:
+            return styled(f"{task.fields['listed'] / max(task.elapsed or 0.0, 0.5):,.0f}/s", "cyan")
 
     return Progress(
         SpinnerColumn(finished_text="✓"),
         TextColumn("{task.fields[label]}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[place]}", justify="right"),
-        TextColumn("{task.fields[rate]}", justify="right", style="cyan"),
+        Rate(),
         TextColumn("{task.fields[counts]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(compact=True),
@@ -83,7 +90,6 @@ class _Board:
         self._several = several
         self._prefix = ""
         self._tasks: dict[str, Any] = {}
-        self._began: dict[str, float] = {}
 
     def show(self, event: Event) -> None:
         if event["event"] == "run_started":
@@ -107,23 +113,21 @@ class _Board:
                 total=accounts if accounts > 1 else None,
                 label=plain_text(self._prefix + stream),
                 place="",
-                rate="",
+                listed=0,
                 counts="",
             )
-            self._began[stream] = self._bars.get_time()
         return self._tasks[stream]
 
     def _page(self, event: Event) -> None:
         task = self._task(event["stream"], 0)
         counts, total = event["counts"], self._bars.tasks[task].total
         done = event.get("accounts_done", 0)
-        seconds = max(0.001, self._bars.get_time() - self._began[event["stream"]])
         listed = counts.get("listed") or sum(counts.get(name, 0) for name in COUNTS)
         self._bars.update(
             task,
             completed=done,
             place=f"{done}/{int(total)} accounts" if total else "",
-            rate=f"{listed / seconds:,.0f}/s",
+            listed=listed,
             counts=counts_text(counts),
         )
 

@@ -6,7 +6,7 @@ Public: show_status.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .output import ago, count, say, span, styled, table
+from .output import ago, count, plain_text, say, span, styled, table
 from .progress import counts_text
 
 __all__ = ["show_status"]
@@ -22,11 +22,7 @@ def show_status(status: Mapping[str, Any]) -> None:
     if not status["syncs"]:
         return say("no syncs are configured") if not status["problems"] else None
     rows = [_row(sync) for sync in status["syncs"]]
-    table(
-        ["sync", "connection", "state", "next run", "last run", "last counts", "records", "fresh"],
-        rows,
-        right=("records",),
-    )
+    table(["sync", "state", "last run", "next run", "records", "fresh"], rows, right=("records",), fold=("last run",))
     for sync in status["syncs"]:
         if sync["paused"]:
             paused = sync["paused"]
@@ -54,18 +50,20 @@ def _show_problems(problems: Sequence[Mapping[str, Any]], running: bool) -> None
 
 
 def _row(sync: Mapping[str, Any]) -> list[Any]:
+    """A card of two lines: what it is and how it is, then of what and how that went."""
     last = sync["last_run"]
-    line = styled("–" if last is None else last["status"])
+    line = styled("–" if last is None else "", "")
     if last is not None:
-        line.append(f" {ago(last['finished_at'])}" if last["finished_at"] else "", style="")
+        line.append_text(styled(last["status"])).append(f" {ago(last['finished_at'])}\n")
+        line.append(counts_text(last["counts"]), style="dim")
     fresh = [entry["freshness_s"] for entry in sync["streams"] if entry["freshness_s"] is not None]
     return [
-        styled(sync["name"], "bold"),
-        sync["connection"],
+        styled("", "")
+        .append(plain_text(sync["name"]), style="bold")
+        .append(f"\n{plain_text(sync['connection'])}", style="dim"),
         styled(sync["state"]),
-        ago(sync["next_run"]),
         line,
-        counts_text(last["counts"]) if last else "–",
+        ago(sync["next_run"]),
         count(sum(entry["records"] for entry in sync["streams"])),
         span(max(fresh)) if fresh else "–",
     ]

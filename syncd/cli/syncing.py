@@ -183,7 +183,7 @@ async def _show_history(ask: Ask, name: str, limit: int) -> None:
         for run in runs
     ]  # fmt: skip
     columns = ["run", "status", "trigger", "started", "took", "requests", "counts"]
-    return table(columns, rows, title=f"runs of {name}", right=("run", "took", "requests"))
+    return table(columns, rows, title=f"runs of {name}", right=("run", "took", "requests"), fold=("counts",))
 
 
 async def _show_run(ask: Ask, run: int) -> None:
@@ -201,7 +201,7 @@ async def _show_run(ask: Ask, run: int) -> None:
         for one in entry.get("account_results", ())
     ]
     if rows:
-        table(["stream", "account", "status", "counts"], rows)
+        table(["stream", "account", "status", "counts"], rows, fold=("counts",))
     if report.get("error_count", 0) > len(report["errors"]):
         from .output import say
 
