@@ -202,3 +202,23 @@ def without_moving_parts(file: dict[str, Any]) -> dict[str, Any]:
     """Shared folders make these fields of files below change without an entry, as in the real service."""
     moving = ("contentSha256", "shared", "permissions", "permissionIds", "parents", "shortcutDetails")
     return {key: value for key, value in file.items() if key not in moving}
+
+
+def test_a_rename_and_the_end_in_one_window_tell_the_former_name(site: Any) -> None:
+    params = {"personFields": "names,metadata", "requestSyncToken": "true"}
+    old = site.editor.add_contact(site.admin)
+    token = site.get("/v1/people/me/connections", **params)["nextSyncToken"]
+    new = site.editor.rename_contact(site.admin, old)
+    site.editor.delete_contact(site.admin, new)
+    (gone,) = site.get("/v1/people/me/connections", **params, syncToken=token)["connections"]
+    assert (gone["resourceName"], gone["metadata"]["previousResourceNames"]) == (new, [old])
+    assert gone["metadata"]["deleted"]
+
+
+def test_called_off_occurrences_have_a_snapshot_of_their_own(site: Any) -> None:
+    calendar = site.world.calendars.calendars[site.admin.address]
+    gone = site.editor.cancel_instance(site.admin, calendar)
+    assert gone["id"] in site.world.snapshot(site.admin, "cancelled_instances")[calendar.id]
+    assert gone["id"] not in site.world.snapshot(site.admin, "calendar")[calendar.id]
+    site.editor.delete_event(site.admin, calendar, gone["recurringEventId"])
+    assert gone["id"] not in site.world.snapshot(site.admin, "cancelled_instances")[calendar.id]

@@ -71,6 +71,15 @@ class Calendar:
         """Masters, single events and modified exceptions; nothing cancelled."""
         return {key: event for key, event in self.events.items() if event["status"] != "cancelled"}
 
+    def called_off(self) -> dict[str, JSON]:
+        """Cancelled exceptions of series that live."""
+        living = self.living()
+        return {
+            key: event
+            for key, event in self.events.items()
+            if event["status"] == "cancelled" and event.get("recurringEventId") in living
+        }
+
     def role(self, user: "User") -> str | None:
         """The user's role, None when the calendar is not shared with them."""
         return None if self.deleted else self.roles.get(user.id)

@@ -87,7 +87,7 @@ class ContactBook:
         return contact
 
     def delete(self, name: str, now: float) -> None:
-        """Leave a tombstone."""
+        """Leave a tombstone, which still tells former names: a window may hold both the rename and the end."""
         contact = self.contacts[name]
         source = self.source(name, contact.version + 1, now)
         person = {

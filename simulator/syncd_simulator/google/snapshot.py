@@ -23,6 +23,11 @@ def calendar(world: "GoogleWorld", user: "User") -> dict[str, dict[str, JSON]]:
     return {key: entry.calendar.living() for key, entry in user.calendars.shown().items()}
 
 
+def cancelled_instances(world: "GoogleWorld", user: "User") -> dict[str, dict[str, JSON]]:
+    """calendar id → event id → event: cancelled exceptions of living series, which a mirror may keep (§5.4)."""
+    return {key: entry.calendar.called_off() for key, entry in user.calendars.shown().items()}
+
+
 def files(world: "GoogleWorld", user: "User") -> dict[str, JSON]:
     """file id → all fields as the user sees them, trashed files too, and `contentSha256` for blobs.
 
@@ -51,7 +56,13 @@ def mail(world: "GoogleWorld", user: "User") -> dict[str, JSON]:
     }
 
 
-KINDS = {"contacts": contacts, "calendar": calendar, "files": files, "mail": mail}
+KINDS = {
+    "contacts": contacts,
+    "calendar": calendar,
+    "cancelled_instances": cancelled_instances,
+    "files": files,
+    "mail": mail,
+}
 
 
 def snapshot(world: "GoogleWorld", user: "User", kind: str) -> dict[str, Any]:

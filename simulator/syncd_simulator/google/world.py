@@ -198,7 +198,10 @@ class GoogleWorld:
         return min(size, self.page_cap.get(api, size))
 
     def snapshot(self, user: User | str, kind: str) -> dict[str, Any]:
-        """The truth that a mirror must show: `contacts`, `calendar`, `files` or `mail` of one user."""
+        """The truth that a mirror must show: `contacts`, `calendar`, `files` or `mail` of one user.
+
+        `cancelled_instances`: occurrences of living series that were called off, which a mirror may keep too.
+        """
         with self.lock:
             return snapshot(self, self.user(user) if isinstance(user, str) else user, kind)
 
