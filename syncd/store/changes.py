@@ -16,8 +16,8 @@ from . import pending
 from .compare import merged, same_payload
 from .database import Row
 from .records import DELETED, LIVE, OUT, keep_versions
-from .values import dumps, encode, micros
-from .work import Doubt, Work
+from .values import dumps, micros, storable
+from .work import Doubt, Fresh, Known, Work
 
 __all__ = ["decide", "former_ids", "rename", "write"]
 
@@ -39,6 +39,7 @@ OVERWRITE_PAYLOAD = (
     " etag = excluded.etag, modified_at = excluded.modified_at"
 )
 STORED = "SELECT record_id, data, summary, blob FROM payload WHERE record_id IN ({})"
+RENAMED = b""  # stands for the digest of a record that got a new id: a change, whatever its payload
 LAST = 2**62  # an end of time that fits an integer
 
 
@@ -55,8 +56,8 @@ class Attached:
 class Change:
     """A known record that is to be written."""
 
-    doubt: Doubt
-    summary: bytes | None
+    fresh: Fresh
+    known: Known
     attached: Attached
 
 
@@ -73,7 +74,7 @@ def rename(work: Work, records: Mapping[str, Record], known: dict[str, Row]) -> 
                 continue
             if key not in known:
                 work.tx.run("UPDATE record SET source_id = ? WHERE id = ?", (key, row[1]))
-                known[key] = (key, *row[1:2], b"", *row[3:])  # its digest no longer counts: the new id is a change
+                known[key] = (key, *row[1:2], RENAMED, *row[3:])
                 del known[old]
             elif row[3] == work.partition and row[4] == LIVE:
                 proposed = {row[1]: (work.stream, work.scope)}
@@ -90,56 +91,50 @@ def decide(work: Work, doubtful: Sequence[Doubt], contents: Mapping[str, Content
 
 
 def _decide_one(work: Work, doubt: Doubt, stored: Row | None, contents: Mapping[str, Content]) -> Change | None:
-    item, known = doubt.item, doubt.known
+    fresh, known = doubt
+    item = fresh.item
     if item.partial:
         if stored is None:
-            work.refuse("an incomplete item of an unknown id", item.source_id, item.data)
+            work.refuse("an incomplete item of an unknown id", item.source_id, fresh.raw)
             return None
-        raw = merged(stored[1], doubt.raw)
-        doubt = doubt._replace(raw=raw, digest=sha256(raw).digest())
+        raw = merged(stored[1], fresh.raw)
+        fresh = fresh._replace(raw=raw, digest=sha256(raw).digest())
+    if fresh.summary is None and stored is not None:
+        fresh = fresh._replace(summary=stored[2])
     content = contents.get(item.source_id) if item.blob is not None else None
     attached = _attached(item, content, Attached(known.tag, known.sha256, stored[3] if stored else None))
-    summary = encode(item.summary) if item.summary is not None else stored[2] if stored else None
     failed = content is not None and content.state is ContentState.FAILED
-    if _unchanged(work, doubt, stored, attached, failed):
-        _note_unchanged(work, doubt, stored, summary, attached, failed)
-        return None
     work.present.append(known.id)
+    if stored is not None and _same(work, fresh, known, stored, attached, failed):
+        _count(work, failed, "unchanged")
+        _note_unchanged(work, fresh, known, stored, known.tag if failed else attached.tag)
+        return None
     work.tally.leave(known.partition_id, known.state)
     work.tally.enter(work.partition, LIVE)
     _count(work, failed, "new" if known.state == DELETED else "updated")
-    return Change(doubt, summary, attached)
+    return Change(fresh, known, attached)
 
 
-def _unchanged(work: Work, doubt: Doubt, stored: Row | None, attached: Attached, failed: bool) -> bool:
-    known = doubt.known
-    if stored is None or known.partition_id != work.partition or known.state not in (LIVE, OUT):
+def _same(work: Work, fresh: Fresh, known: Known, stored: Row, attached: Attached, failed: bool) -> bool:
+    if known.partition_id != work.partition or known.state not in (LIVE, OUT) or known.digest == RENAMED:
         return False
     if attached.blob != stored[3] and not failed:
         return False
-    if known.digest == b"":
-        return False
-    return known.digest == doubt.digest or same_payload(stored[1], doubt.raw, work.rnd.spec.info.volatile)
+    return known.digest == fresh.digest or same_payload(stored[1], fresh.raw, work.rnd.spec.info.volatile)
 
 
-def _note_unchanged(
-    work: Work, doubt: Doubt, stored: Row | None, summary: bytes | None, attached: Attached, failed: bool
-) -> None:
+def _note_unchanged(work: Work, fresh: Fresh, known: Known, stored: Row, tag: str | None) -> None:
     """Nothing changed for a reader; what the store itself needs to remember is written quietly."""
-    known = doubt.known
     work.seen.append(known.id)
-    work.present.append(known.id)
-    _count(work, failed, "unchanged")
     version = work.rnd.spec.info.summary_version
-    tag = known.tag if failed else attached.tag
     if known.state == OUT:
         work.tally.leave(known.partition_id, OUT)
         work.tally.enter(known.partition_id, LIVE)
     if (known.state, known.summary_version, known.tag) != (LIVE, version, tag):
         sql = "UPDATE record SET state = ?, state_at = NULL, summary_version = ?, tag = ? WHERE id = ?"
-        work.tx.run(sql, (LIVE, version, tag, known.id))
-    if known.summary_version != version and stored is not None and summary != stored[2]:
-        work.tx.run("UPDATE payload SET summary = ? WHERE record_id = ?", (summary, known.id))
+        work.tx.run(sql, (LIVE, version, storable(tag), known.id))
+    if known.summary_version != version and fresh.summary != stored[2]:
+        work.tx.run("UPDATE payload SET summary = ? WHERE record_id = ?", (fresh.summary, known.id))
 
 
 def _count(work: Work, failed: bool, outcome: str) -> None:
@@ -159,69 +154,67 @@ def _attached(item: Record, content: Content | None, stored: Attached) -> Attach
     return Attached(item.blob.tag, content.sha256, dumps(held))
 
 
-def write(
-    work: Work,
-    fresh: Sequence[tuple[Record, bytes, bytes]],
-    changes: Sequence[Change],
-    contents: Mapping[str, Content],
-) -> None:
-    if changes:
-        keep_versions(work.tx, [change.doubt.known.id for change in changes], work.now)
+def write(work: Work, fresh: Sequence[Fresh], changes: Sequence[Change], contents: Mapping[str, Content]) -> None:
     if not fresh and not changes:
         return
     seq = work.tx.numbers("seq", len(fresh) + len(changes))
     if fresh:
         _write_fresh(work, fresh, contents, seq)
     if changes:
+        keep_versions(work.tx, [change.known.id for change in changes], work.now)
         _write_changes(work, changes, seq + len(fresh))
 
 
-def _write_fresh(
-    work: Work, fresh: Sequence[tuple[Record, bytes, bytes]], contents: Mapping[str, Content], seq: int
-) -> None:
+def _write_fresh(work: Work, fresh: Sequence[Fresh], contents: Mapping[str, Content], seq: int) -> None:
     """`record.id` of a new record is its first seq, so that its payload's row needs no look-up."""
-    stream, scope, partition, round_id = work.stream, work.scope, work.partition, work.rnd.id
-    version, now = work.rnd.spec.info.summary_version, micros(work.now)
     none = Attached()
     records: list[tuple[Any, ...]] = []
     payloads: list[tuple[Any, ...]] = []
+    place = (work.partition, LIVE)
+    summary_version, round_id, now = work.rnd.spec.info.summary_version, work.rnd.id, micros(work.now)
     failed = 0
-    for item, raw, digest in fresh:
+    for number, (item, raw, digest, summary) in enumerate(fresh, seq):
         attached = none
         if item.blob is not None:
             content = contents.get(item.source_id)
             attached = _attached(item, content, none)
             failed += content is not None and content.state is ContentState.FAILED
-        when = _span(item.when) if item.when is not None else (None, None)
         records.append(
-            (seq, stream, scope, item.source_id, partition, LIVE, seq, 1, "added", digest, version, attached.tag,
-             attached.sha256, round_id, now, now, item.parent, item.name, *when)
+            (number, work.stream, work.scope, item.source_id, *place, number, 1, "added", digest, summary_version,
+             storable(attached.tag), attached.sha256, round_id, now, now, *_tail(item))
         )  # fmt: skip
-        payloads.append((seq, raw, encode(item.summary), attached.blob, item.etag, micros(item.modified_at)))
-        seq += 1
+        payloads.append((number, raw, summary, attached.blob, storable(item.etag), micros(item.modified_at)))
     work.tx.insert(RECORD, records)
     work.tx.insert(PAYLOAD, payloads)
-    work.tally.enter(partition, LIVE, len(fresh))
+    work.tally.enter(work.partition, LIVE, len(fresh))
     work.counts.new += len(fresh) - failed
     work.counts.failed += failed
 
 
 def _write_changes(work: Work, changes: Sequence[Change], seq: int) -> None:
-    now = micros(work.now)
+    """`id` is only there to be unique: the row that stands keeps its own."""
     records: list[tuple[Any, ...]] = []
     payloads: list[tuple[Any, ...]] = []
+    now = micros(work.now)
     for number, change in enumerate(changes, seq):
-        item, raw, digest, known = change.doubt
+        (item, raw, digest, summary), known, attached = change.fresh, change.known, change.attached
         what = "added" if known.state == DELETED else "updated"
-        when = _span(item.when) if item.when is not None else (None, None)
         records.append(
             (number, work.stream, work.scope, item.source_id, work.partition, LIVE, number, known.version + 1, what,
-             digest, work.rnd.spec.info.summary_version, change.attached.tag, change.attached.sha256, work.rnd.id,
-             known.first_seen_at, now, item.parent, item.name, *when)
+             digest, work.rnd.spec.info.summary_version, storable(attached.tag), attached.sha256, work.rnd.id,
+             known.first_seen_at, now, *_tail(item))
         )  # fmt: skip
-        payloads.append((known.id, raw, change.summary, change.attached.blob, item.etag, micros(item.modified_at)))
+        payloads.append((known.id, raw, summary, attached.blob, storable(item.etag), micros(item.modified_at)))
     work.tx.insert(RECORD, records, OVERWRITE)
     work.tx.insert(PAYLOAD, payloads, OVERWRITE_PAYLOAD)
+
+
+def _tail(item: Record) -> tuple[str | None, str | None, int | None, int | None]:
+    """parent, name, when_start, when_end"""
+    parent, name = storable(item.parent), storable(item.name)
+    if item.when is None:
+        return parent, name, None, None
+    return parent, name, *_span(item.when)
 
 
 def _span(when: datetime | tuple[datetime, datetime | None]) -> tuple[int | None, int | None]:

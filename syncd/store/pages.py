@@ -21,7 +21,7 @@ from .database import Row, Tx
 from .partitions import known_or_new
 from .records import LIVE
 from .values import dumps
-from .work import Doubt, Known, Work, known_rows, scope_of
+from .work import Doubt, Fresh, Known, Work, known_rows, scope_of
 
 __all__ = ["apply_page"]
 
@@ -130,9 +130,9 @@ def _storable(text: object) -> bool:
 
 def _compare(
     work: Work, records: Mapping[str, Record], known: Mapping[str, Row], contents: Mapping[str, Content]
-) -> tuple[list[tuple[Record, bytes, bytes]], list[Doubt]]:
+) -> tuple[list[Fresh], list[Doubt]]:
     """New records, and those that need a closer look; all others are unchanged."""
-    fresh: list[tuple[Record, bytes, bytes]] = []
+    fresh: list[Fresh] = []
     doubtful: list[Doubt] = []
     seen = work.seen
     partition, summary_version = work.partition, work.rnd.spec.info.summary_version
@@ -142,11 +142,9 @@ def _compare(
             continue
         digest = sha256(raw).digest()
         row = known.get(key)
-        if row is None:
-            if _whole(work, item, raw):
-                fresh.append((item, raw, digest))
-        elif (
-            row[2] == digest
+        if (
+            row is not None
+            and row[2] == digest
             and row[3] == partition
             and row[4] == LIVE
             and row[6] == summary_version
@@ -154,8 +152,13 @@ def _compare(
             and not item.partial
         ):
             seen.append(row[1])
-        elif _valid(work, item, raw):
-            doubtful.append(Doubt(item, raw, digest, Known(*row)))
+        elif row is None and item.partial:
+            work.refuse("an incomplete item of an unknown id", key, raw)
+        elif (ready := _ready(work, item, raw, digest)) is not None:
+            if row is None:
+                fresh.append(ready)
+            else:
+                doubtful.append(Doubt(ready, Known(*row)))
     work.counts.unchanged += len(seen)
     work.present += seen
     return fresh, doubtful
@@ -165,32 +168,32 @@ def _serialised(work: Work, item: Record) -> bytes | None:
     try:
         return dumps(item.data)
     except (TypeError, ValueError) as error:
-        work.refuse(f"its payload is not JSON: {error}", item.source_id, item.data)
+        work.refuse(f"its payload is not JSON: {error}", item.source_id)
         return None
 
 
-def _whole(work: Work, item: Record, raw: bytes) -> bool:
-    if item.partial:
-        work.refuse("an incomplete item of an unknown id", item.source_id, item.data)
-        return False
-    return _valid(work, item, raw)
-
-
-def _valid(work: Work, item: Record, raw: bytes) -> bool:
-    """Whether it is one JSON object in UTF-8: what is stored must be readable for good."""
-    if item.data.__class__ is not bytes:
-        return True
+def _ready(work: Work, item: Record, raw: bytes, digest: bytes) -> Fresh | None:
+    """Whether payload and summary are JSON objects in UTF-8: what is stored must be readable for good."""
     try:
-        if not raw.isascii():
-            raw.decode()
-        parse(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        work.refuse(f"its payload is not JSON: {error}", item.source_id, item.data)
-        return False
-    if not raw.lstrip().startswith(b"{"):
-        work.refuse("its payload is not a JSON object", item.source_id, item.data)
-        return False
-    return True
+        if item.data.__class__ is bytes:
+            _check(raw)
+        if item.summary is None:
+            return Fresh(item, raw, digest, None)
+        summary = item.summary if isinstance(item.summary, bytes) else dumps(item.summary)
+        _check(summary)
+        return Fresh(item, raw, digest, summary)
+    except (TypeError, ValueError) as error:
+        work.refuse(f"its payload or summary is not a JSON object: {error}", item.source_id, raw)
+        return None
+
+
+def _check(raw: bytes) -> None:
+    """Raises ValueError (which msgspec's and Unicode's errors are) unless it is one JSON object in UTF-8."""
+    if not raw.isascii():
+        raw.decode()
+    parse(raw)
+    if raw[:1] != b"{" and not raw.lstrip().startswith(b"{"):
+        raise ValueError("it is another kind of value")
 
 
 def _propose(work: Work, tombstones: Mapping[str, Tombstone], known: Mapping[str, Row]) -> None:

@@ -1,6 +1,6 @@
 """Small conversions: moments as integers, JSON as bytes.
 
-Public: micros, moment, rfc3339, dumps, loads, encode.
+Public: micros, moment, rfc3339, dumps, loads, encode, storable.
 
 A moment is kept as microseconds since 1970 in UTC: eight bytes, the same in every database, no time zone to lose.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["dumps", "encode", "loads", "micros", "moment", "rfc3339"]
+__all__ = ["dumps", "encode", "loads", "micros", "moment", "rfc3339", "storable"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -49,6 +49,13 @@ def loads(raw: bytes | str) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return json.loads(raw)  # integers above 64 bits, if it is JSON at all
+
+
+def storable(text: str | None) -> str | None:
+    """A text as every database takes it: what it cannot hold (NUL, half characters) becomes U+FFFD."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def encode(value: Mapping[str, Any] | bytes | None) -> bytes | None:

@@ -14,7 +14,7 @@ from syncd.sdk import Identity, Record, Reject, Scan
 from .database import Row, Tx
 from .records import Tally
 
-__all__ = ["KNOWN", "Doubt", "Known", "Work", "known_rows", "scope_of"]
+__all__ = ["KNOWN", "Doubt", "Fresh", "Known", "Work", "known_rows", "scope_of"]
 
 KNOWN = (
     "SELECT source_id, id, digest, partition_id, state, tag, summary_version, sha256, version, first_seen_at"
@@ -37,12 +37,19 @@ class Known(NamedTuple):
     first_seen_at: int
 
 
-class Doubt(NamedTuple):
-    """A record that differs from what is stored, or might."""
+class Fresh(NamedTuple):
+    """A record that is fit to be stored, as bytes. `summary`: None where the item brings none."""
 
     item: Record
     raw: bytes
     digest: bytes
+    summary: bytes | None
+
+
+class Doubt(NamedTuple):
+    """A record that differs from what is stored, or might."""
+
+    fresh: Fresh
     known: Known
 
 
