@@ -11,10 +11,14 @@ Public: NotesApi (the provider), NotesSource (the same, as the conformance suite
     GET  /users/U/notes/N                        note, or 404
     GET  /users/U/tags?offset=                   {"tags": [{"id", "name"}], "total"}
     GET  /attachments/A                          bytes
+    GET  /people?place=                          {"items": [{"id", "email", "state"}], "next"}
+    GET  /people/U/feed?place=                   {"items": [note | {"id", "gone"}], "next" | "sync"}: all notebooks as one
+                                                 log, from the beginning without a place
 
-A cursor that is too old is answered 410. Errors are {"error": text}.
+Instead of a token, HTTP basic authentication with the client secret as password is good, too. A cursor that is too old is answered 410. Errors are {"error": text}.
 """
 
+import base64
 import hashlib
 import json
 import random
@@ -30,6 +34,7 @@ __all__ = ["ROOT", "NotesApi", "NotesSource"]
 
 ROOT = "https://notes.example"
 SECRET = "correct-horse-battery"  # noqa: S105 - an invented one
+BASIC = "Basic " + base64.b64encode(f"key:{SECRET}".encode()).decode()
 TOKEN = "token-of-the-notes-api"  # noqa: S105
 
 
@@ -131,7 +136,7 @@ class NotesApi:
         query = request.url.params
         if parts == ["token"]:
             return self._token(request)
-        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+        if request.headers.get("authorization") not in (f"Bearer {TOKEN}", BASIC):
             raise Refused(401, "sign in")
         match parts:
             case ["users"]:
@@ -146,6 +151,10 @@ class NotesApi:
                 return self._note(user, note)
             case ["users", user, "tags"]:
                 return self._tags(user, int(query.get("offset", 0)))
+            case ["people"]:
+                return self._people(int(query.get("place") or 0))
+            case ["people", user, "feed"]:
+                return self._feed(user, query.get("place") or f"sync:{self.epoch}:0:")
             case ["attachments", ref]:
                 return self._attachment(ref)
         raise Refused(404, "no such thing")
@@ -166,6 +175,20 @@ class NotesApi:
         if start + 2 < len(people):
             answer["next"] = str(start + 2)
         return answer
+
+    def _people(self, start: int) -> dict[str, JSON]:
+        answer = self._users(start)
+        return {"items": answer.pop("users"), **answer}
+
+    def _feed(self, user: str, place: str) -> dict[str, JSON]:
+        start, _ = self._read(place, "sync")
+        mine = [note for note in self.notes.values() if note.user == self._person(user).id and note.changed > start]
+        events = [note.json() if note.notebook else {"id": note.id, "gone": note.changed} for note in mine]
+        order = sorted(zip((note.changed for note in mine), events, strict=True), key=lambda event: event[0])
+        more = len(order) > self.size
+        end = order[self.size - 1][0] if more else self.clock
+        items = [event for _, event in order[: self.size] if start or "gone" not in event]
+        return {"items": items, "next" if more else "sync": f"sync:{self.epoch}:{end}:"}
 
     def living(self, user: str, notebook: str | None = None) -> list[Note]:
         """Notes in the order of their ids."""
@@ -246,7 +269,7 @@ class NotesApi:
 
 
 class NotesSource:
-    """Three people with notes in two or three notebooks each; `stream` says whose truth is asked for."""
+    """Three people with notes in two or three notebooks each; `stream` says whose truth is asked for: notes, tags or feed."""
 
     def __init__(self, seed: int = 0, stream: str = "notes") -> None:
         self.api = NotesApi()
@@ -270,6 +293,8 @@ class NotesSource:
     def truth(self, account: Account) -> Mapping[str, Mapping[str, JSON]]:
         if self.stream == "tags":
             return {"": self.api.tags(account.id)}
+        if self.stream == "feed":
+            return {"": {note.id: note.json() for note in self.api.living(account.id)}}
         books = self.api.people[account.id].notebooks
         return {book: {note.id: note.json() for note in self.api.living(account.id, book)} for book in books}
 

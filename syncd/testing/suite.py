@@ -11,13 +11,13 @@ Public: StreamSuite.
             return NotesSource(seed)
 
 Every check of `syncd.testing.checks` becomes one test. A failure names its seed; `SYNCD_SEED=7 pytest …` runs that one
-alone. Set a test to None in the subclass to leave it out, with a comment that says why.
+alone. What cannot be mended yet goes into `known`, with the reason.
 """
 
 import asyncio
 import os
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
@@ -41,6 +41,8 @@ class StreamSuite:
     idle_requests: ClassVar[int] = 1
     seeds: ClassVar[int] = 5
     """How many random histories the checks that are worth it try."""
+    known: ClassVar[Mapping[str, str]] = {}
+    """Checks that are known to fail, with the reason: they run, and count as expected failures until they pass."""
 
     @abstractmethod
     def source(self, seed: int) -> Source | AbstractContextManager[Source]:
@@ -58,6 +60,8 @@ def _test(name: str) -> Callable[[StreamSuite], None]:
         for seed in seeds:
             print(f"seed {seed}")
             failure = _failure(name, self.case(), seed)
+            if failure and name in self.known:
+                pytest.xfail(f"{self.known[name]}\n{failure}")
             if failure:
                 again = f"SYNCD_SEED={seed} pytest -k '{type(self).__name__} and {name}'"
                 pytest.fail(f"{CHECKS[name].doc}\n{failure}\nreproduce: {again}", pytrace=False)

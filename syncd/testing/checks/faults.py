@@ -43,7 +43,7 @@ async def retryable_knows_a_throttle(case: Case, seed: int) -> None:
         if (found := connector.retryable(_reply(status, {}))) is not None:
             raise Failed(f"{status} is final, retryable says {found!r}")
     async with case.open(seed) as bench:
-        for response in getattr(bench.source, "throttles", list)():
+        for response in (getattr(bench.source, "throttles", None) or list)():
             if not isinstance(found := connector.retryable(response), RateLimited):
                 raise Failed(f"{response.status_code} {response.text[:120]} is a throttle, retryable says {found!r}")
 
