@@ -127,13 +127,7 @@ class Source:
         if path == "/token":
             return kind, dump({"access_token": "bench-access-token", "expires_in": 3599, "token_type": "Bearer"})
         if path.startswith("/admin/directory/v1/users"):
-            user = {
-                "id": "100",
-                "primaryEmail": "user0@bench.example",
-                "name": {"fullName": "User 0"},
-                "customerId": "C1",
-            }
-            return kind, dump({"users": [{**user, "isMailboxSetup": True, "isAdmin": True, "suspended": False}]})
+            return kind, dump({"users": [user(n) for n in range(self.users)]})
         if path.startswith("/gmail/"):
             return kind, self._gmail(path, query)
         if path.startswith("/drive/"):

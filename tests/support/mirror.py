@@ -74,7 +74,7 @@ class Lab:
 
     async def __aenter__(self) -> "Lab":
         self.server = serve(google_app(self.world))
-        admin = next(user for user in self.world.users.values() if user.admin)
+        admin = next(user for user in self.world.users.values() if user.is_admin)
         key = json.dumps(self.world.key_file(self.server.url + "/token"))
         settings = {
             "service_account": Secret(lambda: key, "${file:key.json}"),

@@ -31,7 +31,7 @@ class Site:
         self.state.mkdir(parents=True)
         self.config.mkdir()
         (folder / "key.json").write_text(json.dumps(world.key_file(f"{url}/token")))
-        admin = next(user.address for user in world.users.values() if user.admin)
+        admin = next(user.address for user in world.users.values() if user.is_admin)
         settings = {
             "service_account": f"${{file:{folder / 'key.json'}}}",
             "admin": admin,

@@ -13,7 +13,7 @@ from tests.support.mirror import Lab
 FIELDS = {
     "contacts": ("names", "emailAddresses", "phoneNumbers", "organizations", "biographies", "memberships"),
     "calendar": ("status", "summary", "start", "end", "recurrence", "recurringEventId", "location", "attendees"),
-    "files": ("name", "mimeType", "parents", "trashed", "md5Checksum", "size", "driveId", "shortcutDetails"),
+    "files": ("name", "mimeType", "parents", "trashed", "md5Checksum", "size", "driveId"),
     "mail": ("threadId", "internalDate"),
 }
 

@@ -85,7 +85,7 @@ class Walk:
         await self.lab.restart()
 
     async def reset(self) -> None:
-        self.lab.store.reset("acme", [self.rng.choice(STREAMS)], None)
+        await self.lab.store.reset("acme", [self.rng.choice(STREAMS)], None)
 
     async def wait(self) -> None:
         self.world.clock.advance(self.rng.choice((60.0, 3600.0, 86400.0 * 3)))
@@ -98,7 +98,7 @@ class Walk:
         return report.status
 
     async def approve(self) -> None:
-        self.lab.store.approve("acme", list(STREAMS), None, "tombstone", self.lab.clock.now())
+        await self.lab.store.approve("acme", list(STREAMS), None, "tombstone", self.lab.clock.now())
         self.told.append("approve")
 
     async def settle(self) -> None:
