@@ -11,7 +11,7 @@ from syncd.engine.chain import Stopped
 from syncd.engine.client import TooLong
 from syncd.engine.policy import Failure, decide, describe
 from syncd.engine.ports import AccountRow, PartitionRow, RunError
-from syncd.engine.work import Listing, Outcome, RunWork, StreamWork, client_of, pause
+from syncd.engine.work import Listing, Outcome, RunWork, StreamWork, client_of, pause, unless_stopped
 from syncd.sdk import AccountGone, Partition, ProtocolError, RateLimited, Stream
 from syncd.sdk.errors import Next
 
@@ -98,8 +98,10 @@ async def ask_partitions(run: RunWork, work: StreamWork, account: AccountRow) ->
             try:
                 if isinstance(error, RateLimited) and not isinstance(error, TooLong) and tries < 20:
                     tries += 1
-                    await client_of(ctx).hold_back(error)
+                    await unless_stopped(client_of(ctx).hold_back(error), run.stop)
                     continue
+            except Stopped:
+                return Discovery(Outcome.CANCELLED)
             except TooLong as too_long:
                 error = too_long
             decision = decide(error, Failure(tries, elapsed), run.engine.rng)

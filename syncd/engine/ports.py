@@ -259,7 +259,10 @@ class ContentPlan:
 
 @dataclass(frozen=True, slots=True)
 class PageOutcome:
-    """What a page did. `errors`: rejected items and failed contents; the engine shows them with the run."""
+    """What a page did. `errors`: items that the store itself refused, to be shown with the run.
+
+    Items that came as Reject, and contents that failed, are not among them: the engine knows and shows those.
+    """
 
     counts: Counts
     round_complete: bool = False

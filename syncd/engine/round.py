@@ -4,7 +4,6 @@ Public: plan_round (pure: how the next round reads), run_round. Everything else 
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,7 +23,7 @@ from syncd.engine.ports import (
     StaleRound,
     StreamSpec,
 )
-from syncd.engine.work import Job, Outcome, RoundOutcome, client_of, pause
+from syncd.engine.work import Job, Outcome, RoundOutcome, client_of, pause, unless_stopped
 from syncd.sdk import (
     DELTA,
     FULL,
@@ -33,7 +32,9 @@ from syncd.sdk import (
     Context,
     Deletes,
     Page,
+    ProtocolError,
     RateLimited,
+    Reject,
     SyncdError,
 )
 from syncd.sdk.errors import Next
@@ -41,6 +42,7 @@ from syncd.sdk.errors import Next
 __all__ = ["RESUME_FOR", "NotDue", "plan_round", "run_round"]
 
 RESUME_FOR = timedelta(days=7)  # a full round cut longer ago starts over: too much has changed since
+FINISH = 10.0  # seconds that the contents of a page in hand have left once the run is to stop
 THROTTLES = 20  # in a row, without progress, that give no time: then the partition is left alone for a while
 
 
@@ -118,8 +120,8 @@ class _Reader:
     job: Job
     result: RoundOutcome = field(default_factory=lambda: RoundOutcome(Outcome.FAILED))
     tries: int = 0
-    throttles: int = 0
     failing_since: float | None = None
+    failed_at: set[int] = field(default_factory=set)  # places at which something went wrong
     restarts: int = 0
     cursor: JSON = None
     retried: bool = False
@@ -234,7 +236,7 @@ class _Reader:
 
     async def _commit(self, rnd: OpenRound, fetcher: Fetcher, page: Page) -> None:
         run = self.job.run
-        contents = await fetcher.contents(page)
+        contents = await unless_stopped(fetcher.contents(page), run.stop, FINISH) if _has_blobs(page) else {}
         try:
             outcome = await run.store.apply_page(rnd, page, contents, run.clock.now())
         except (SyncdError, StaleRound):
@@ -243,17 +245,23 @@ class _Reader:
             raise StoreFault(f"a page could not be stored: {type(error).__name__}: {error}") from error
         if page.resume is not None:
             self.cursor = page.resume
-        self.tries, self.throttles, self.failing_since = 0, 0, None
         self.result.pages += 1
         self.result.listed += outcome.counts.listed
         self.result.settle |= outcome.counts.pending > 0 or self._swept(rnd, page)
-        await self._show(_explained(outcome.errors, fetcher.errors))
+        await self._show([*self._rejects(page), *fetcher.errors, *map(with_hint, outcome.errors)])
         fetcher.errors.clear()
         run.progress.committed(self.job.work.name, self.job.account.label, outcome.counts)
 
     def _swept(self, rnd: OpenRound, page: Page) -> bool:
         full = rnd.plan.scan is FULL and self.job.work.spec.info.deletes is not Deletes.NEVER
         return full and page.last and self.had_records
+
+    def _rejects(self, page: Page) -> list[RunError]:
+        return [
+            describe(_unreadable(item), source_id=item.source_id, **self.job.where)
+            for item in page.items
+            if isinstance(item, Reject)
+        ]
 
     async def _show(self, errors: list[RunError]) -> None:
         if errors:
@@ -263,19 +271,19 @@ class _Reader:
 
     async def _after(self, rnd: OpenRound, ctx: Context, error: Exception) -> bool | None:
         """True: the partition is through, False: open a new round, None: go on with this one."""
+        self._note_place()
         if isinstance(error, RateLimited) and not isinstance(error, TooLong):
             return await self._wait(rnd, ctx, error)
         run = self.job.run
         now = run.clock.monotonic()
         elapsed = 0.0 if self.failing_since is None else now - self.failing_since
-        decision = decide(error, Failure(self.tries, elapsed, self.restarts), run.engine.rng)
+        decision = decide(error, Failure(self.tries - 1, elapsed, self.restarts), run.engine.rng)
         match decision.next:
             case Next.WAIT:
                 assert isinstance(error, RateLimited)
                 await self._defer(rnd, error)
             case Next.RETRY:
                 self.failing_since = now if self.failing_since is None else self.failing_since
-                self.tries += 1
                 await pause(decision.wait or 0.0, run.clock, run.stop)
                 return None
             case Next.FULL_ROUND:
@@ -294,13 +302,21 @@ class _Reader:
                 await self._end(rnd, RoundEnd.FAILED, outcome, error, decision.code)
         return True
 
+    def _note_place(self) -> None:
+        """Count failures in a row. Only a failure at a place where nothing failed before means that there was progress:
+        pages alone prove none, a round without resume points yields the same ones again."""
+        place = hash(repr(self.cursor))
+        if place not in self.failed_at:
+            self.failed_at.add(place)
+            self.tries, self.failing_since = 0, None
+        self.tries += 1
+
     async def _wait(self, rnd: OpenRound, ctx: Context, error: RateLimited) -> bool | None:
         """The connector found a "slow down" by itself: wait as the client would have."""
-        self.throttles += 1
         try:
-            if self.throttles > THROTTLES:
+            if self.tries > THROTTLES:
                 raise TooLong(error.message, error.retry_after or LONGEST_BACKOFF)
-            await client_of(ctx).hold_back(error)
+            await unless_stopped(client_of(ctx).hold_back(error), self.job.run.stop)
         except TooLong as too_long:
             await self._defer(rnd, too_long)
             return True
@@ -340,7 +356,9 @@ def _lost(why: str) -> SyncdError:
     return SyncdError(f"this partition is being read by another process: {why}", code="SYN-RUN-003")
 
 
-def _explained(errors: Sequence[RunError], contents: Sequence[RunError]) -> list[RunError]:
-    """The page's errors with their hints; of failed contents the fetcher knows more than the store."""
-    known = {one.source_id: one for one in contents}
-    return [known.get(one.source_id, with_hint(one)) for one in errors]
+def _unreadable(item: Reject) -> ProtocolError:
+    return ProtocolError(item.reason, code="SYN-ITEM-001")
+
+
+def _has_blobs(page: Page) -> bool:
+    return any(getattr(item, "blob", None) is not None for item in page.items)

@@ -53,6 +53,7 @@ class _Part:
     outcomes: set[Outcome] = field(default_factory=set)
     settle: bool = False
     open: int = 1
+    again: bool = False  # was through before
     retries: dict[int, list[Retry]] = field(default_factory=dict)
 
 
@@ -115,8 +116,7 @@ class Run:
                 len(accounts),
             )
         )
-        if hasattr(run.store, "leftovers"):
-            self._left = await run.store.leftovers(run.connection.name, run.clock.now())
+        self._left = await run.store.leftovers(run.connection.name, run.clock.now())
         limit = min(run.engine.concurrency, run.connection.concurrency)
         await each(self._parts(streams, accounts), limit, self._part)
 
@@ -214,6 +214,7 @@ class Run:
         """Every account has said what it sees: claim what is shared, read it, and settle those who waited for it."""
         if not self._work.stop:
             await self._partitions(await self._claims(stream))
+            await self._vanished(stream)
         elif stream.offers:
             self._ledger.cut = True
         for part in list(stream.late.values()):
@@ -222,11 +223,11 @@ class Run:
 
     async def _claims(self, stream: _Stream) -> list[tuple[_Part, PartitionRow]]:
         run = self._work
-        complete = stream.complete and not self._narrowed
+        complete = self._heard_all(stream)
         offers = {partition: sorted(ids) for partition, ids in stream.offers.values()}
         if not complete:
             offers = await self._sticky(stream, offers)
-        if not offers and not (complete and type(stream.work.stream).partitions is not Stream.partitions):
+        if not offers and not complete:
             return []
         rows = await run.store.claim_shared(stream.work.spec, offers, complete, run.run, run.clock.now())
         out = []
@@ -236,6 +237,23 @@ class Run:
                 part.settle = True
                 out.append((part, row))
         return out
+
+    async def _vanished(self, stream: _Stream) -> None:
+        """Settle for accounts whose shared partitions nobody lists any more: they did not wait for a claim."""
+        if not self._heard_all(stream):
+            return
+        left = await self._work.store.leftovers(self._work.connection.name, self._work.clock.now())
+        for account_id, name in sorted(left.proposals):
+            if name == stream.name and account_id in self._accounts and account_id not in stream.late:
+                part = _Part(stream, self._accounts[account_id], settle=True, again=True)
+                listing = self._work.engine.listings.get((account_id, name))
+                part.through = {} if listing is None else {row.id: row for row in listing.rows}
+                await self._through(part)
+
+    def _heard_all(self, stream: _Stream) -> bool:
+        """Whether every account has said which partitions it sees."""
+        asked = type(stream.work.stream).partitions is not Stream.partitions
+        return asked and stream.complete and not self._narrowed
 
     async def _sticky(self, stream: _Stream, offers: dict[Partition, list[int]]) -> dict[Partition, list[int]]:
         """Where not everybody was heard, what somebody else has claimed stays his, and is left to a later run."""
@@ -297,9 +315,10 @@ class Run:
             except Exception as error:
                 entry = describe(error, code="SYN-STATE-002", stream=stream.name, account=part.account.label)
                 await self._count(part, RoundOutcome(Outcome.FAILED, entry))
-        await self._show_state(part)
-        self._ledger.account(stream.name, part.account, part.outcomes)
-        self._work.progress.account_done(stream.name)
+        if not part.again:
+            await self._show_state(part)
+            self._ledger.account(stream.name, part.account, part.outcomes)
+            self._work.progress.account_done(stream.name)
 
     def _look(self, part: _Part) -> Look:
         async def look(partition_id: int, scan: Scan) -> bool:

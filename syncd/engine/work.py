@@ -1,6 +1,7 @@
 """What the parts of a run share: the engine's surroundings, one stream's work, one partition's job.
 
-Public: Engine, Listing, RunWork, StreamWork, Job, Outcome, RoundOutcome, each, pause.
+Public: Engine, Listing, RunWork, StreamWork, Job, Outcome, RoundOutcome, each, pause,
+unless_stopped, client_of.
 """
 
 import asyncio
@@ -19,12 +20,24 @@ from syncd.engine.chain import INACTIVITY, Stopped
 from syncd.engine.client import PacedClient
 from syncd.engine.connections import Connection
 from syncd.engine.events import Progress
-from syncd.engine.ports import AccountRow, Counts, PartitionRow, Retry, RunError, Store, StreamSpec
+from syncd.engine.ports import AccountRow, PartitionRow, Retry, RunError, Store, StreamSpec
 from syncd.engine.stop import Stop
 from syncd.sdk import JSON, Clock, Context, Partition, Stream
 from syncd.sdk.units import parse_size
 
-__all__ = ["Engine", "Job", "Listing", "Outcome", "RoundOutcome", "RunWork", "StreamWork", "each", "pause"]
+__all__ = [
+    "Engine",
+    "Job",
+    "Listing",
+    "Outcome",
+    "RoundOutcome",
+    "RunWork",
+    "StreamWork",
+    "client_of",
+    "each",
+    "pause",
+    "unless_stopped",
+]
 
 T = TypeVar("T")
 
@@ -173,12 +186,6 @@ def client_of(ctx: Context) -> PacedClient:
     return ctx.http
 
 
-def add(total: Counts, more: Iterable[Counts]) -> Counts:
-    for one in more:
-        total.add(one)
-    return total
-
-
 async def each(things: Iterable[T], limit: int, act: Callable[[T], Coroutine[Any, Any, object]]) -> None:
     """Do `act` for everything, at most `limit` at once, taking from the iterable as places become free.
 
@@ -202,24 +209,29 @@ async def each(things: Iterable[T], limit: int, act: Callable[[T], Coroutine[Any
 
 async def pause(seconds: float, clock: Clock, stop: Stop) -> None:
     """Sleep, unless the run is to stop: then raise Stopped."""
-    if stop:
-        raise Stopped
-    sleeper: asyncio.Task[None] = asyncio.create_task(_slept(clock.sleep(seconds)))
-    unwatch = stop.watch(lambda: _cancel(sleeper))
+    await unless_stopped(clock.sleep(seconds), stop)
+
+
+async def unless_stopped(act: Awaitable[T], stop: Stop, grace: float = 0.0) -> T:
+    """What `act` gives; when the run is to stop it has `grace` more seconds, then it is cancelled: Stopped."""
+    task: asyncio.Task[T] = asyncio.ensure_future(_awaited(act))
+    loop = asyncio.get_running_loop()
+    unwatch = stop.watch(lambda: _later(loop, grace, task))
     try:
-        await sleeper
+        return await task
     except asyncio.CancelledError:
-        sleeper.cancel()
-        if stop:
+        if task.cancelled() and stop:
             raise Stopped from None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         raise
     finally:
         unwatch()
 
 
-def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
+def _later(loop: asyncio.AbstractEventLoop, grace: float, task: "asyncio.Task[T]") -> None:
+    loop.call_later(grace, task.cancel)
 
 
-async def _slept(waiting: Awaitable[None]) -> None:
-    await waiting
+async def _awaited(act: Awaitable[T]) -> T:
+    return await act

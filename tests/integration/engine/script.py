@@ -42,7 +42,7 @@ Fault = Exception | Callable[[], Any]
 class Place:
     """One partition at the provider. `faults`: number of the page asked for (from 0, over all rounds) → what goes wrong."""
 
-    partition: Partition = Partition()
+    partition: Partition = field(default_factory=Partition)
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     blobs: dict[str, Blob] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
@@ -83,7 +83,7 @@ class FakeStream(Stream):
             async for page in place.pages(ctx):
                 yield page
             return
-        start, token = 0, len(place.log)
+        epoch, start, token = place.epoch, 0, len(place.log)
         if ctx.cursor is not None:
             epoch, start, token = ctx.cursor
             self._check(place, epoch)
@@ -92,7 +92,7 @@ class FakeStream(Stream):
             token, start = len(place.log), 0
         while True:
             await self._ask(ctx, place)
-            self._check(place, epoch if ctx.cursor is not None else place.epoch)
+            self._check(place, epoch)
             chunk = ids[start : start + place.size]
             start += place.size
             last = start >= len(ids)
@@ -227,6 +227,13 @@ class World(Connector):
         if isinstance(self.ready, Exception):
             raise self.ready
         return {**{stream.info.name: "ready" for stream in self._streams}, **self.ready}
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait, in real time, for something that other tasks bring about."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - there is nothing to be told by
+            await asyncio.sleep(0.005)
 
 
 @dataclass
