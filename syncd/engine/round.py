@@ -233,6 +233,7 @@ class _Reader:
         counts = await fetcher.retry(self.job.retries)
         self.result.listed += counts.listed
         await self._show(fetcher.errors)
+        fetcher.errors.clear()
 
     async def _commit(self, rnd: OpenRound, fetcher: Fetcher, page: Page) -> None:
         run = self.job.run
