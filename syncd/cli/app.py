@@ -13,7 +13,7 @@ import click
 from syncd.control.errors import FAILED, ControlError
 
 from . import commands
-from .options import TOPICS, Ask, shared, topic_of
+from .options import TOPICS, Ask, ReaderLeft, shared, topic_of
 
 __all__ = ["cli", "run"]
 
@@ -68,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except (ReaderLeft, BrokenPipeError):
         return _reader_left()
     except ControlError as error:
         return _refused(ask, error)

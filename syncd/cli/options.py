@@ -1,6 +1,6 @@
 """What every command shares: the folders, verbosity, `--json`, and how it begins and ends.
 
-Public: Ask (what a command is asked with), command (the decorator), TOPICS.
+Public: Ask (what a command is asked with), command (the decorator), shared, TOPICS, topic_of, ReaderLeft.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from .door import Door
 
-__all__ = ["TOPICS", "Ask", "command", "shared", "topic_of"]
+__all__ = ["TOPICS", "Ask", "ReaderLeft", "command", "shared", "topic_of"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,6 +55,10 @@ class Ask:
         return asyncio.run(work)
 
 
+class ReaderLeft(Exception):
+    """Nobody reads stdout any more. (click would make exit code 1 of a BrokenPipeError.)"""
+
+
 def topic_of(name: str) -> str:
     return _topics.get(name, TOPICS[-1])
 
@@ -70,11 +74,11 @@ def shared(function: F) -> F:
         [
             click.option(
                 "--config", metavar="DIR", help="Configuration folder.  [env SYNCD_CONFIG; /etc/syncd, else ./config]",
-                type=click.Path(file_okay=False), expose_value=False, callback=_remember,
+                expose_value=False, callback=_remember,
             ),
             click.option(
                 "--state", metavar="DIR", help="State directory.  [env SYNCD_STATE; /var/lib/syncd, else the user's]",
-                type=click.Path(file_okay=False), expose_value=False, callback=_remember,
+                expose_value=False, callback=_remember,
             ),
             click.option(
                 "-v", "--verbose", count=True, help="Log more to stderr; twice for all.", expose_value=False,
@@ -97,7 +101,10 @@ def command(group: click.Group, topic: str, name: str, *, json: bool = False) ->
         @functools.wraps(function)
         def begin(*args: Any, **kwargs: Any) -> Any:
             ask = click.get_current_context().ensure_object(Ask)
-            return function(ask, *args, **kwargs)
+            try:
+                return function(ask, *args, **kwargs)
+            except BrokenPipeError as error:
+                raise ReaderLeft from error
 
         wrapped: Any = shared(begin)
         if json:

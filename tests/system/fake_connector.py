@@ -1,7 +1,7 @@
 """A connector whose provider is a JSON file: what it says is read anew at each call.
 
-{"organization": "org-1", "accounts": [{"id", "address", "role", "state"}], "notes": {address: [{"id", "title", "content"}]},
- "fail": "auth" | "down" | "rate" | "bug" | null, "gate": path or null, "page": 3, "checks": {"notes": "ready"}}
+{"organization": "org-1", "accounts": [{"id", "address", "role", "state"}], "notes": {address: [{"id", "title", "content"}]}, "tasks": …,
+ "fail": "auth" | "down" | "rate" | "bug" | null, "gate": path or null, "page": 3, "checks": {"notes": "ready", "tasks": "ready"}}
 
 With a `gate`, every page after the first waits until that file exists.
 """
@@ -51,7 +51,7 @@ class Notes(Stream):
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         found = world(ctx)
         assert ctx.account is not None
-        notes, size = found["notes"].get(ctx.account.address, []), found.get("page", 3)
+        notes, size = found.get(self.info.name, {}).get(ctx.account.address, []), found.get("page", 3)
         start = ctx.cursor or 0
         while True:
             chunk = notes[start : start + size]
@@ -60,8 +60,12 @@ class Notes(Stream):
             yield Page([record(note) for note in chunk], resume=start, last=last)
             if last:
                 return
-            while found.get("gate") and not Path(found["gate"]).exists():
+            while found.get("gate") and not Path(found["gate"]).exists():  # noqa: ASYNC110 - another process makes it
                 await asyncio.sleep(0.02)
+
+
+class Tasks(Notes):
+    info = StreamInfo("tasks", "Tasks", scans={Scan.FULL}, deletes=SWEEP)
 
 
 def record(note: dict[str, Any]) -> Record:
@@ -88,10 +92,10 @@ class Fake(Connector):
     )
 
     def streams(self) -> list[Stream]:
-        return [Notes()]
+        return [Notes(), Tasks()]
 
     async def check(self, ctx: Context) -> dict[str, str]:
-        return dict(world(ctx).get("checks", {"notes": "ready"}))
+        return dict(world(ctx).get("checks", {"notes": "ready", "tasks": "ready"}))
 
     async def accounts(self, ctx: Context) -> AsyncIterator[Account]:
         found = world(ctx)

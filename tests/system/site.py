@@ -3,7 +3,9 @@
 Public: FakeSite, Daemon.
 """
 
+import io
 import json
+import logging
 import os
 import shutil
 import signal
@@ -11,12 +13,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from unittest.mock import patch
 
 import httpx
+import structlog
+
+from syncd.cli.app import run as command_line
 
 SYNCD = str(Path(sys.executable).with_name("syncd"))
 HERE = Path(__file__).parent
@@ -75,10 +81,29 @@ class FakeSite:
         part.write_text(json.dumps(document, indent=1) if text is None else text)
         part.replace(self.config / "acme.yaml")
 
-    def run(self, *arguments: str, code: int = 0, **more: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """A command in this process, as `main` runs it: imports are paid once."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        root, before, path = logging.getLogger(), logging.getLogger().handlers[:], sys.path[:]
+        sys.path.insert(0, self.environment["PYTHONPATH"])
+        try:
+            with patch.dict(os.environ, self.environment, clear=True), redirect_stdout(out), redirect_stderr(err):
+                given = command_line(arguments)
+        finally:
+            sys.path[:], root.handlers[:] = path, before
+            structlog.reset_defaults()
+        texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+        return self._checked(subprocess.CompletedProcess(arguments, given, *texts), code)
+
+    def process(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """The real command in a process of its own."""
         done = subprocess.run(
-            [SYNCD, *arguments], env=self.environment, capture_output=True, text=True, timeout=60, check=False, **more
+            [SYNCD, *arguments], env=self.environment, capture_output=True, text=True, timeout=60, check=False
         )
+        return self._checked(done, code)
+
+    def _checked(self, done: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
+        arguments = done.args
         assert done.returncode == code, f"{arguments} exited {done.returncode}: {done.stdout}{done.stderr}"
         return done
 

@@ -19,7 +19,7 @@ def test_from_import_to_records(site: FakeSite) -> None:
     assert imported["gone"] == []
     ann = imported["accounts"][0]
     assert ann == {
-        "account": "ann@acme.example", "name": "Ann", "role": "admin", "state": "active", "streams": {"notes": "ready"},
+        "account": "ann@acme.example", "name": "Ann", "role": "admin", "state": "active", "streams": {"notes": "ready", "tasks": "ready"},
     }  # fmt: skip
     assert site.json("accounts", "acme") == imported["accounts"]
 
@@ -46,7 +46,7 @@ def test_from_import_to_records(site: FakeSite) -> None:
     assert (site.folder / "out").read_text() == f"text of {lines[0]['source_id']}"
     site.run("blob", "0" * 64, code=1)
     site.run("blob", "nonsense", code=2)
-    assert "there are: notes" in site.run("records", "--connection", "acme", "--stream", "mail", code=2).stderr
+    assert "there are: notes, tasks" in site.run("records", "--connection", "acme", "--stream", "mail", code=2).stderr
 
 
 def test_status_and_history_without_a_daemon(site: FakeSite) -> None:
@@ -88,23 +88,23 @@ def test_a_sync_that_covers_nobody_fails(site: FakeSite) -> None:
 
 
 def test_a_refused_credential_is_77_and_pauses_every_sync_of_the_connection(site: FakeSite) -> None:
-    site.syncs["other"] = {"connection": "acme", "streams": [], "enabled": True}
-    del site.syncs["other"]
+    site.syncs["other"] = {"connection": "acme", "streams": ["tasks"]}
+    site.configure()
     site.run("import", "acme")
     site.save(fail="auth")
     (run,) = site.json("sync", "nightly", code=77)
     assert run["errors"][0]["code"] == "SYN-AUTH-001"
-    paused = site.json("status")["syncs"][0]
-    assert paused["state"] == "paused"
+    paused, other = site.json("status")["syncs"]
+    assert (paused["state"], other["state"]) == ("paused", "paused")
     assert paused["paused"].keys() == {"code", "reason", "since"}
     assert paused["paused"]["code"] == "SYN-AUTH-001"
     (check,) = site.json("check", code=77)
     assert check["error"]["code"] == "SYN-AUTH-001"
     site.run("import", "acme", code=77)
     site.save(fail=None)
-    assert site.json("check")[0]["streams"] == {"notes": "ready"}
-    (run,) = site.json("sync", "nightly")  # works on a paused sync, and lifts the pause
-    assert site.json("status")["syncs"][0]["state"] == "idle"
+    assert site.json("check")[0]["streams"] == {"notes": "ready", "tasks": "ready"}
+    site.run("sync", "nightly")  # works on a paused sync, and proves the credential for both
+    assert [one["state"] for one in site.json("status")["syncs"]] == ["idle", "idle"]
 
 
 def test_three_failed_runs_pause_and_resume_lifts_it(site: FakeSite) -> None:
@@ -256,13 +256,13 @@ def test_broken_plugins_are_shown_and_stop_nobody(site: FakeSite) -> None:
     (bad / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 2.0\n")
     (bad / "entry_points.txt").write_text("[syncd.connectors]\nbad = bad_module\n")
     (site.folder / "plugins" / "bad_module.py").write_text("raise SystemExit('not today')\n")
-    listed = site.json("connectors")
+    listed = json.loads(site.process("connectors", "--json").stdout)
     assert "fake" in [one["name"] for one in listed["connectors"]]
     (broken,) = listed["broken"]
     assert (broken["name"], broken["distribution"], broken["version"]) == ("bad", "bad", "2.0")
     assert broken["error"] == "SystemExit: not today"
     assert "bad_module.py" in broken["traceback"]
-    site.run("import", "acme")
+    site.process("import", "acme")
 
 
 def test_an_unexpected_error_is_short_unless_debug_asks(site: FakeSite) -> None:

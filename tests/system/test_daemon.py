@@ -13,7 +13,7 @@ from tests.system.site import Daemon, FakeSite, notes
 
 
 def test_a_second_daemon_exits_75_and_the_first_goes_on(daemon: Daemon, site: FakeSite) -> None:
-    refused = site.run("run", code=75)
+    refused = site.process("run", code=75)
     assert "SYN-STATE-001" in refused.stderr
     assert str(daemon.process.pid) in refused.stderr
     assert daemon.status()["daemon"]["pid"] == daemon.process.pid
@@ -41,14 +41,14 @@ def test_a_killed_daemon_leaves_nothing_in_the_way(site: FakeSite) -> None:
 
 def test_an_invalid_folder_at_the_start_exits_78_with_all_problems(site: FakeSite) -> None:
     site.configure("version: 1\nsyncs:\n  a: {connection: none, streams: [x], bogus: 1}\n")
-    done = site.run("run", code=78)
+    done = site.process("run", code=78)
     assert "bogus" in done.stderr
     assert "none" in done.stderr
 
 
 def test_a_missing_secret_is_named_and_exits_78(site: FakeSite) -> None:
     del site.environment["FAKE_KEY"]
-    assert "FAKE_KEY" in site.run("run", code=78).stderr
+    assert "FAKE_KEY" in site.process("run", code=78).stderr
 
 
 def test_it_drains_within_the_page_on_sigterm(daemon: Daemon, site: FakeSite) -> None:
