@@ -34,7 +34,7 @@ from .api import Api, Params
 from .cursors import VERSION, read_cursor
 from .errors import Fault
 from .events import Event, Series, summary_of
-from .wire import Chain, Sliced, decode, instant, text_of
+from .wire import Chain, Sliced, decode, instant, next_token, text_of
 
 __all__ = ["Calendar"]
 
@@ -96,9 +96,10 @@ class Calendar(Stream):
             response = await api.get("/calendar/v3/users/me/calendarList", "calendar list", params)
             page = decode(response.content, "calendar list")
             found += [_partition(entry, every) for entry in _entries(page) if not _deleted(entry)]
-            if not page.get("nextPageToken"):
+            following = next_token(page, "calendar list")
+            if following is None:
                 return found
-            token = chain.follow(text_of(page, "nextPageToken", "calendar list"))
+            token = chain.follow(following)
 
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         cursor = read_cursor(ctx.cursor)
@@ -112,7 +113,7 @@ class Calendar(Stream):
         while True:
             head, entries = await _page(api, path, token, page_token)
             items = _items(entries, series, head.timeZone)
-            if not head.nextPageToken:
+            if head.nextPageToken is None:
                 yield Page(items, last=True, bookmark={"v": VERSION, "sync": _new_token(head), "series": series.kept})
                 return
             page_token = chain.follow(head.nextPageToken)

@@ -45,9 +45,15 @@ class Source(msgspec.Struct):
 
 
 class Metadata(msgspec.Struct):
+    objectType: str | None = None  # noqa: N815
     deleted: bool = False
     previousResourceNames: list[str] | None = None  # noqa: N815
     sources: list[Source] | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether it says nothing at all: not even that the person lives."""
+        return not (self.deleted or self.objectType or self.sources or self.previousResourceNames)
 
 
 class FieldMetadata(msgspec.Struct):
@@ -72,7 +78,7 @@ class Person(msgspec.Struct):
 
     resourceName: str  # noqa: N815
     etag: str | None = None
-    metadata: Metadata | None = None
+    metadata: Metadata | msgspec.UnsetType = msgspec.UNSET
     names: list[Name] | None = None
     emailAddresses: list[Value] | None = None  # noqa: N815
     phoneNumbers: list[Value] | None = None  # noqa: N815
@@ -115,7 +121,7 @@ class Contacts(Stream):
         api, chain = Api(ctx, "people", WHAT), Chain(WHAT)
         while True:
             head, items = await _page(api, token, page_token)
-            if not head.nextPageToken:
+            if head.nextPageToken is None:
                 yield Page(items, last=True, bookmark={"v": VERSION, "sync": _new_token(head)})
                 return
             page_token = chain.follow(head.nextPageToken)
@@ -160,16 +166,19 @@ def _items(people: Iterable[tuple[Person, bytes] | Reject]) -> Iterator[Item]:
             yield entry
             continue
         person, data = entry
+        metadata = person.metadata or None
         if not person.resourceName:
             yield Reject("a person without a resource name", None, data)
-        elif person.metadata is not None and person.metadata.deleted:
-            yield from map(Tombstone, (person.resourceName, *(person.metadata.previousResourceNames or ())))
+        elif metadata and metadata.empty:
+            yield Reject("a person whose metadata is empty", person.resourceName, data)
+        elif metadata and metadata.deleted:
+            yield from map(Tombstone, (person.resourceName, *(metadata.previousResourceNames or ())))
         else:
             yield _record(person, data)
 
 
 def _record(person: Person, data: bytes) -> Record:
-    metadata = person.metadata
+    metadata = person.metadata or None
     return Record(
         person.resourceName,
         data,

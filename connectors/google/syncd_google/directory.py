@@ -11,7 +11,7 @@ from syncd.sdk import Account, AccountGone, Context, Forbidden, ProtocolError, S
 from .api import Api
 from .errors import NOT_ADMIN, Fault
 from .settings import DIRECTORY
-from .wire import Chain, decode
+from .wire import Chain, decode, next_token
 
 __all__ = ["myself", "probe_directory", "users"]
 
@@ -25,15 +25,16 @@ NO_MAILBOX = {"mail": "unavailable: no mailbox"}
 
 async def users(ctx: Context) -> AsyncIterator[Account]:
     """All users, suspended and archived ones included; complete or an error (§8: no delta, no sync token)."""
-    api, chain, token = Api(ctx, "admin", None), Chain(WHAT), None
+    api, chain = Api(ctx, "admin", None), Chain(WHAT)
+    token: str | None = None
     while True:
         page = await _page(ctx, api, PAGE_SIZE, token)
         for user in _list(page):
             yield account(user)
-        token = page.get("nextPageToken")
-        if not token:
+        following = next_token(page, WHAT)
+        if following is None:
             return
-        chain.follow(_string(token))
+        token = chain.follow(following)
 
 
 async def probe_directory(ctx: Context) -> None:

@@ -233,7 +233,10 @@ def answered_at(response: httpx.Response) -> datetime:
 
 def api_of(response: httpx.Response) -> str:
     """Which API answered, by the path: roots may be overridden, paths may not."""
-    path = response.request.url.path
+    try:
+        path = response.request.url.path
+    except RuntimeError:  # an answer made by hand has no request
+        return ""
     return next((api for api in ("calendar", "drive", "gmail", "admin") if f"/{api}/" in path), "people")
 
 

@@ -30,7 +30,7 @@ from .api import Api, Params
 from .content import File, blob_of, download, max_size
 from .cursors import VERSION, read_cursor
 from .errors import Fault
-from .wire import Chain, Sliced, decode, instant, text_of
+from .wire import Chain, Sliced, decode, instant, next_token, text_of
 
 __all__ = ["Files"]
 
@@ -114,9 +114,10 @@ class Files(Stream):
             params: Params = {"pageSize": DRIVES_SIZE, "pageToken": token, "fields": "nextPageToken,drives(id,name)"}
             page = decode((await api.get("/drive/v3/drives", "shared drives", params)).content, "shared drives")
             found += [_partition(drive, ctx) for drive in _drives(page)]
-            if not page.get("nextPageToken"):
+            following = next_token(page, "shared drives")
+            if following is None:
                 return found
-            token = chain.follow(text_of(page, "nextPageToken", "shared drives"))
+            token = chain.follow(following)
 
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         log = _Log(ctx)
@@ -171,7 +172,7 @@ class _Log:
             if head.incompleteSearch:
                 raise ProtocolError("files: Google says that its answer is incomplete")
             items, skipped = self._listed(entries)
-            if not head.nextPageToken:
+            if head.nextPageToken is None:
                 yield Page(items, resume={"v": VERSION, "start": start, "page": start}, skipped=skipped)
                 return
             token = chain.follow(head.nextPageToken)
@@ -194,7 +195,7 @@ class _Log:
             response = await self.api.get("/drive/v3/changes", WHAT, params, self._meaning)
             head, entries = CHANGES.read(response.content, WHAT)
             items, skipped = self._changed(entries)
-            if not head.nextPageToken:
+            if head.nextPageToken is None:
                 end = {"v": VERSION, "page": _end(head)}
                 yield Page(items, last=True, bookmark=end, skipped=skipped)
                 return

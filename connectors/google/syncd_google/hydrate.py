@@ -14,7 +14,7 @@ from .api import Api
 from .batch import Batch, Part
 from .errors import Fault, read_fault, refusal, throttled
 from .message import Unreadable, record_of
-from .wire import decode
+from .wire import decode, sound
 
 __all__ = ["BATCH", "Hydrated", "Hydrator"]
 
@@ -140,6 +140,8 @@ def kinds(ids: Sequence[str], held: Mapping[str, str | None], content: bool) -> 
 
 
 def _item(one: str, kind: str, body: bytes) -> Item:
+    if not sound(body):
+        return Reject("the message is not sound JSON", one, body[:10_000])
     try:
         return record_of(decode(body, "mail"), one, kind)
     except (Unreadable, ProtocolError) as error:

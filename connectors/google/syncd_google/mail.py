@@ -32,7 +32,7 @@ from .cursors import VERSION, read_cursor
 from .errors import Fault
 from .hydrate import MESSAGES, Hydrator, kinds
 from .rawmail import raw_message
-from .wire import Chain, decode, text_of
+from .wire import Chain, decode, next_token
 
 __all__ = ["Mail"]
 
@@ -191,9 +191,9 @@ class _Mailbox:
         return [*found.rejects, *(Tombstone(one) for one in found.gone)]
 
     def _turn(self, place: _Place, page: dict[str, Any]) -> None:
-        token = page.get("nextPageToken")
-        place.more = bool(token)
-        place.page = self.chain.follow(text_of(page, "nextPageToken", WHAT)) if token else None
+        token = next_token(page, WHAT)
+        place.more = token is not None
+        place.page = None if token is None else self.chain.follow(token)
 
 
 @dataclass(slots=True)
@@ -217,8 +217,9 @@ def _touched(history: list[Any]) -> _Found:
     """Messages that were added or changed labels, and those deleted for good. `messages[]` repeats them (§7.2.3)."""
     found = _Found()
     for record in history:
-        if not isinstance(record, dict):
-            raise ProtocolError("mail: a history record is not an object")
+        if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+            found.rejects.append(Reject("a history record cannot be read", None, record))
+            continue
         for kind in ("messagesAdded", "labelsAdded", "labelsRemoved"):
             found.add(_messages_of(record, kind), found.touched)
         found.add(_messages_of(record, "messagesDeleted"), found.gone)

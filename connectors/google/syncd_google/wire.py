@@ -1,10 +1,11 @@
 """From bytes to checked values, at the speed of slices and with the patience of a hostile wire.
 
-Public: decode, text_of, Sliced, lift, item_id, Chain, rfc3339, instant.
+Public: decode, text_of, next_token, sound, Sliced, lift, item_id, Chain, rfc3339, instant.
 
-A page is sliced, not parsed: the few key fields by a msgspec Struct, the item itself as the bytes that came. msgspec
-skips what it does not need without looking at it, so a page with broken UTF-8, lone surrogates or absurd nesting goes
-through `lift`, which finds the items' borders without recursion, and each item is then judged alone.
+A page is sliced: the few key fields by a msgspec Struct, the item itself as the bytes that came. msgspec skips what it
+does not need without looking at it, so the page is parsed once by orjson to see that it is sound. One with broken UTF-8,
+lone surrogates, endless numbers or absurd nesting goes through `lift`, which finds the items' borders without recursion,
+and each item is then judged alone.
 """
 
 import re
@@ -18,7 +19,7 @@ import orjson
 
 from syncd.sdk import ProtocolError, Reject
 
-__all__ = ["Chain", "Sliced", "decode", "instant", "item_id", "lift", "rfc3339", "text_of"]
+__all__ = ["Chain", "Sliced", "decode", "instant", "item_id", "lift", "next_token", "rfc3339", "sound", "text_of"]
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -34,7 +35,9 @@ class Chain:
         self._seen: set[int] = set()
 
     def follow(self, token: str) -> str:
-        """The token, if it is new. ProtocolError otherwise."""
+        """The token, if it is new. ProtocolError otherwise, and for an empty one."""
+        if not token:
+            raise ProtocolError(f"{self._what}: Google gives an empty page token")
         mark = hash(token)
         if mark in self._seen:
             raise ProtocolError(f"{self._what}: Google repeats a page token; the pages would never end")
@@ -51,6 +54,11 @@ def decode(body: bytes, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProtocolError(f"{what}: the answer is a JSON {type(value).__name__}, not an object")
     return value
+
+
+def next_token(page: dict[str, Any], what: str) -> str | None:
+    """A page's `nextPageToken`; None on the last page. ProtocolError if it is no text."""
+    return text_of(page, "nextPageToken", what) if page.get("nextPageToken") is not None else None
 
 
 def text_of(value: dict[str, Any], key: str, what: str) -> str:
@@ -72,7 +80,7 @@ class Sliced(Generic[E, T]):
 
     def read(self, body: bytes, what: str) -> tuple[E, Iterator[tuple[T, bytes] | Reject]]:
         """The page's head, and its items: typed and raw, or a Reject for one that cannot be read."""
-        if _sound(body):
+        if sound(body):
             try:
                 head = self._envelope.decode(body)
                 return head, self._fast(getattr(head, self._key))
@@ -93,28 +101,32 @@ class Sliced(Generic[E, T]):
 
     def _slow(self, body: bytes, what: str) -> tuple[E, Iterator[tuple[T, bytes] | Reject]]:
         rest, items = lift(body, self._key)
+        if not sound(rest):
+            raise ProtocolError(f"{what}: the answer is not sound JSON")
         try:
-            head = self._envelope.decode(rest.decode("utf-8", "replace"))
+            head = self._envelope.decode(rest)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise ProtocolError(f"{what}: the answer is not what it should be ({error})") from error
         return head, (self._judge(data) for data in items)
 
     def _judge(self, data: bytes) -> tuple[T, bytes] | Reject:
+        if not sound(data):
+            return Reject("unreadable item: it is not sound JSON", item_id(data, self._id_key), data)
         try:
-            orjson.loads(data)  # looks at every string, which msgspec does not
             return self._item.decode(data), data
-        except (orjson.JSONDecodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return Reject(f"unreadable item: {error}", item_id(data, self._id_key), data)
 
 
-def _sound(body: bytes) -> bool:
-    """Whether a body may be sliced without looking into its strings: good UTF-8 and no escaped surrogates."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError:
-            return False
-    return b"\\ud" not in body and b"\\uD" not in body
+def sound(body: bytes) -> bool:
+    """Whether JSON may be sliced without looking into it: good UTF-8, whole escapes, sane depth, finite numbers.
+
+    orjson reads a number without end as infinite and writes that as null: a null more than there was gives it away.
+    """
+    try:
+        return orjson.dumps(orjson.loads(body)).count(b"null") == body.count(b"null")
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return False
 
 
 def lift(body: bytes, key: str) -> tuple[bytes, list[bytes]]:

@@ -460,7 +460,6 @@ async def test_mailboxes_that_are_none(google, answer, error) -> None:
         {},
         {"historyId": "x"},
         {"historyId": "1", "history": 7},
-        {"historyId": "1", "history": [7]},
         {"historyId": "1", "nextPageToken": 5},
     ],
 )
@@ -468,6 +467,11 @@ async def test_senseless_histories_are_protocol_errors(google, body) -> None:
     google.answer = lambda request: httpx.Response(200, json=body)
     with pytest.raises(ProtocolError):
         await google.pages("mail", scan=Scan.DELTA, cursor={"v": 1, "history": "1"})
+
+
+async def test_an_unreadable_history_record_is_rejected(google, box) -> None:
+    (page,) = await delta(google, box, 7, {}, {"id": "101", "messagesAdded": [{"message": {"id": "a1"}}, {}, 7]})
+    assert [type(item) for item in page.items] == [Reject, Reject, Reject, Reject, Record]
 
 
 async def test_history_pages_in_a_circle_end_in_an_error(google) -> None:
