@@ -73,7 +73,7 @@ class Fetcher:
         if len(single) == 1:
             await one(single[0])
         elif single:
-            await each(single, self._ctx.limit, one)
+            await each(single, self._ctx.limit, one, gently=True)
         return out
 
     async def retry(self, retries: Sequence[Retry]) -> Counts:
@@ -149,7 +149,7 @@ class Fetcher:
                 out[source_id] = content
 
         if arrived:
-            await each(arrived, min(16, len(arrived)), keep)
+            await each(arrived, min(16, len(arrived)), keep, gently=True)
         return [(source_id, blob) for source_id, blob in batch if source_id not in out]
 
     async def _keep(self, source_id: str, blob: Blob, raw: bytes) -> Content | None:

@@ -224,11 +224,11 @@ class Run:
     async def _claims(self, stream: _Stream) -> list[tuple[_Part, PartitionRow]]:
         run = self._work
         complete = self._heard_all(stream)
+        if not stream.offers and not complete:
+            return []
         offers = {partition: sorted(ids) for partition, ids in stream.offers.values()}
         if not complete:
             offers = await self._sticky(stream, offers)
-        if not offers and not complete:
-            return []
         rows = await run.store.claim_shared(stream.work.spec, offers, complete, run.run, run.clock.now())
         out = []
         for row in rows:

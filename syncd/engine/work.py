@@ -186,19 +186,31 @@ def client_of(ctx: Context) -> PacedClient:
     return ctx.http
 
 
-async def each(things: Iterable[T], limit: int, act: Callable[[T], Coroutine[Any, Any, object]]) -> None:
+async def each(
+    things: Iterable[T], limit: int, act: Callable[[T], Coroutine[Any, Any, object]], *, gently: bool = False
+) -> None:
     """Do `act` for everything, at most `limit` at once, taking from the iterable as places become free.
 
-    The first error ends the others and is raised.
+    The first error is raised; it ends the others at once, or (`gently`) lets those under way finish.
     """
     source = iter(things)
+    failed = False
 
     async def worker() -> None:
+        nonlocal failed
         for thing in source:
-            await act(thing)
+            try:
+                await act(thing)
+            except BaseException:
+                failed = True
+                raise
+            if failed:
+                return
 
     tasks = [asyncio.create_task(worker()) for _ in range(max(1, limit))]
     try:
+        if gently:
+            await asyncio.wait(tasks)
         await asyncio.gather(*tasks)
     except BaseException:
         for task in tasks:
