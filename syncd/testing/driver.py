@@ -105,6 +105,7 @@ class Driver:
     on_page: Callable[[Partition, Page], Awaitable[None]] | None = None
     skipped: list[SyncdError] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
+    expiries: int = 0
 
     def __post_init__(self) -> None:
         self.mirror = Mirror(self.bench.stream.info)
@@ -170,6 +171,7 @@ class Driver:
     def expired(self, partition: Partition) -> None:
         """The cursor is gone: the next round is a full one."""
         self.places[partition.id] = Place()
+        self.expiries += 1
 
     async def patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Await it, again after RateLimited, Transient and ProtocolError, a few times."""

@@ -125,12 +125,15 @@ async def _cut_everywhere(bench: Bench, start: Driver, scan: str) -> int:
     """Cut each partition's round after each of its pages; how many pages the longest round has."""
     longest = 0
     for partition in await bench.partitions(start.account):
-        whole = start.copy()
-        pages = (await whole.round(partition)).pages
+        pages = (await start.copy().complete(partition))[-1].pages
         longest = max(longest, pages)
         for cut in range(pages):
             driver = start.copy()
-            await driver.round(partition, stop_after=cut)
+            try:
+                await driver.round(partition, stop_after=cut)
+            except CursorExpired:  # the changes themselves may have ended the cursor
+                driver.expired(partition)
+                await driver.round(partition, stop_after=cut)
             await driver.sync()
             expect_truth(driver, f"a {scan} round of {partition.id!r}, cut after page {cut} of {pages} and resumed")
     return longest
