@@ -107,7 +107,7 @@ def _decide_one(work: Work, doubt: Doubt, stored: Row | None, contents: Mapping[
     work.present.append(known.id)
     if stored is not None and _same(work, fresh, known, stored, attached, failed):
         _count(work, failed, "unchanged")
-        _note_unchanged(work, fresh, known, stored, known.tag if failed else attached.tag)
+        _note_unchanged(work, fresh, known, known.tag if failed else attached.tag)
         return None
     work.tally.leave(known.partition_id, known.state)
     work.tally.enter(work.partition, LIVE)
@@ -123,17 +123,19 @@ def _same(work: Work, fresh: Fresh, known: Known, stored: Row, attached: Attache
     return known.digest == fresh.digest or same_payload(stored[1], fresh.raw, work.rnd.spec.info.volatile)
 
 
-def _note_unchanged(work: Work, fresh: Fresh, known: Known, stored: Row, tag: str | None) -> None:
+def _note_unchanged(work: Work, fresh: Fresh, known: Known, tag: str | None) -> None:
     """Nothing changed for a reader; what the store itself needs to remember is written quietly."""
     work.seen.append(known.id)
     version = work.rnd.spec.info.summary_version
     if known.state == OUT:
         work.tally.leave(known.partition_id, OUT)
         work.tally.enter(known.partition_id, LIVE)
-    if (known.state, known.summary_version, known.tag) != (LIVE, version, tag):
-        sql = "UPDATE record SET state = ?, state_at = NULL, summary_version = ?, tag = ? WHERE id = ?"
-        work.tx.run(sql, (LIVE, version, storable(tag), known.id))
-    if known.summary_version != version and fresh.summary != stored[2]:
+    if (known.state, known.tag) != (LIVE, tag):
+        sql = "UPDATE record SET state = ?, state_at = NULL, tag = ? WHERE id = ?"
+        work.tx.run(sql, (LIVE, storable(tag), known.id))
+    if known.summary_version != version:  # all that is derived from the payload, made in a new way
+        sql = "UPDATE record SET summary_version = ?, parent = ?, name = ?, when_start = ?, when_end = ? WHERE id = ?"
+        work.tx.run(sql, (version, *_tail(fresh.item), known.id))
         work.tx.run("UPDATE payload SET summary = ? WHERE record_id = ?", (fresh.summary, known.id))
 
 
