@@ -36,6 +36,13 @@ class TooLong(RateLimited):
     """The provider asks for more waiting than one partition may do in one run; `retry_after` is from now."""
 
 
+class Place(Protocol):
+    """What a caller need not hold while it waits (`syncd.engine.work.Place`)."""
+
+    def leave(self) -> None: ...
+    async def come_back(self) -> None: ...
+
+
 class Meter(Protocol):
     """Where requests are counted, those to token endpoints included."""
 
@@ -81,10 +88,19 @@ class PacedClient(httpx.AsyncClient):
     """One caller's view of a connection.
 
     `max_wait`: seconds of waiting that the provider may ask of this view in all; beyond, TooLong is raised.
-    `activity` changes whenever something happens; `waiting` is above zero while the view waits on purpose.
+    `activity` changes whenever something happens; `waiting` is above zero while the view waits on purpose. The `place`
+    is left while the provider makes it wait.
     """
 
-    def __init__(self, hub: Hub, account: Account | None, stream: str | None, meter: Meter, max_wait: float) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        account: Account | None,
+        stream: str | None,
+        meter: Meter,
+        max_wait: float,
+        place: Place | None = None,
+    ) -> None:
         super().__init__(
             auth=hub.auth,
             transport=_Door(self, hub.transport),
@@ -96,6 +112,7 @@ class PacedClient(httpx.AsyncClient):
         self.hub = hub
         self.meter = meter
         self.max_wait = max_wait
+        self.place = place
         self.waited = 0.0
         self.waiting = 0
         self.activity = 0
@@ -270,7 +287,11 @@ class PacedClient(httpx.AsyncClient):
             if more > 0:
                 self.waited += more
                 self._charged_until = until
+            if self.place is not None:
+                self.place.leave()
             await self._sleep(until - now)
+            if self.place is not None:
+                await self.place.come_back()
 
     async def _sleep(self, seconds: float) -> None:
         self.waiting += 1

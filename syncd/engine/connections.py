@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from syncd.config.model import ConnectionConfig
-from syncd.engine.client import Hub, Meter, PacedClient
+from syncd.engine.client import Hub, Meter, PacedClient, Place
 from syncd.engine.guard import Guard
 from syncd.engine.log import logger
 from syncd.engine.pacing import Pacing, effective_limits
@@ -87,9 +87,11 @@ class Connection:
         """Requests in flight, and therefore also partitions in flight: more would only wait."""
         return max(1, self.hub.pacing.limits.concurrency)
 
-    def client(self, account: Account | None, stream: str | None, meter: Meter) -> PacedClient:
+    def client(
+        self, account: Account | None, stream: str | None, meter: Meter, place: Place | None = None
+    ) -> PacedClient:
         """A view for one caller, with its own budget of waiting."""
-        return PacedClient(self.hub, account, stream, meter, self.max_wait)
+        return PacedClient(self.hub, account, stream, meter, self.max_wait, place)
 
     def context(
         self,
@@ -99,6 +101,7 @@ class Connection:
         stream: str | None = None,
         partition: Partition | None = None,
         options: Mapping[str, JSON] | None = None,
+        place: Place | None = None,
         **more: Any,
     ) -> Context:
         """The surroundings of one call of the connector; `more` are further fields of Context."""
@@ -109,7 +112,7 @@ class Connection:
             "partition": partition.id if partition else None,
         }
         return Context(
-            http=self.client(account, stream, meter),
+            http=self.client(account, stream, meter, place),
             clock=self.hub.clock,
             log=logger(**{key: value for key, value in facts.items() if value}),
             settings=self.config.settings,

@@ -11,7 +11,7 @@ from syncd.engine.chain import Stopped
 from syncd.engine.client import TooLong
 from syncd.engine.policy import Failure, decide, describe
 from syncd.engine.ports import AccountRow, PartitionRow, RunError
-from syncd.engine.work import Listing, Outcome, RunWork, StreamWork, client_of, pause, unless_stopped
+from syncd.engine.work import Listing, Outcome, Place, RunWork, StreamWork, client_of, pause, unless_stopped
 from syncd.sdk import AccountGone, Partition, ProtocolError, RateLimited, Stream
 from syncd.sdk.errors import Next
 
@@ -52,12 +52,14 @@ class Discovery:
     state: str | None = None
 
 
-async def discover(run: RunWork, work: StreamWork, account: AccountRow, *, afresh: bool = False) -> Discovery:
+async def discover(
+    run: RunWork, work: StreamWork, account: AccountRow, *, afresh: bool = False, place: Place | None = None
+) -> Discovery:
     """Ask for the partitions of an account's stream; streams that have one only are not asked.
 
     `afresh`: tell the store, also when the listing is the same as last time.
     """
-    listed = await ask_partitions(run, work, account)
+    listed = await ask_partitions(run, work, account, place)
     if isinstance(listed, Discovery):
         return listed
     own = tuple(partition for partition in listed if not partition.shared)
@@ -84,12 +86,14 @@ async def _own(
     return rows, own != (Partition(),)
 
 
-async def ask_partitions(run: RunWork, work: StreamWork, account: AccountRow) -> list[Partition] | Discovery:
+async def ask_partitions(
+    run: RunWork, work: StreamWork, account: AccountRow, place: Place | None = None
+) -> list[Partition] | Discovery:
     """All partitions that the account's stream has now, or what became of asking."""
     if type(work.stream).partitions is Stream.partitions:
         return [Partition()]
     tries, began = 0, run.clock.monotonic()
-    ctx = run.context(work, account)
+    ctx = run.context(work, account, place=place)
     while True:
         try:
             return _checked(await work.stream.partitions(ctx), work.name)

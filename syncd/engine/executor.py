@@ -23,6 +23,7 @@ from syncd.engine.log import logger
 from syncd.engine.ports import Busy, Store
 from syncd.engine.report import CANCELLED, RELOAD, SHUTDOWN, RunReport, RunRequest
 from syncd.engine.run import Engine, Run
+from syncd.engine.stillborn import Stillborn
 from syncd.engine.stop import Stop
 from syncd.sdk import Clock, Connector, SystemClock
 
@@ -161,7 +162,8 @@ class Executor:
         """Start a run, or join the one under way if that covers what is asked.
 
         Raises Busy if one is under way that does not, or if this process is ending; UnknownName if there is no such
-        sync or its connection is not configured.
+        sync or its connection is not configured. A connection that cannot be put together (its connector is missing,
+        its settings are refused) makes a failed run; a dry run raises instead.
         """
         sync = self._sync(request.sync)
         async with self._starting:
@@ -242,31 +244,50 @@ class Executor:
         return self._connections[name]
 
     async def _start(self, sync: SyncConfig, request: RunRequest) -> RunHandle:
-        connection = await self._connection(sync.connection)
-        run = None
-        if not request.dry_run:
-            run = await self._store.start_run(
-                sync.name, sync.connection, request.trigger, request.scope, self._clock.now()
-            )
-        stop, progress = Stop(), Progress(run)
-        kind = DryRun if run is None else Run
-        job = kind(self._engine, connection, sync, request, run or 0, stop, progress)
-        task = asyncio.create_task(job.execute(), name=f"run {run} of {sync.name}")
-        handle = RunHandle(run, request, task, progress, stop)
+        try:
+            connection = await self._connection(sync.connection)
+        except UnknownName:
+            raise
+        except Exception as error:
+            if request.dry_run:
+                raise
+            return await self._fail(sync, request, error)
+        stop = Stop()
         if request.dry_run:
-            self._others.add(task)
-            task.add_done_callback(self._others.discard)
+            progress = Progress()
+            dry = DryRun(self._engine, connection, sync, request, 0, stop, progress)
+            handle = self._begin(request, dry, progress, stop)
+            self._others.add(handle._task)
         else:
+            progress = Progress(await self._new_run(sync, request))
+            run = Run(self._engine, connection, sync, request, progress.run or 0, stop, progress)
+            handle = self._begin(request, run, progress, stop)
             self._runs[sync.name] = handle
         connection.users += 1
-        task.add_done_callback(lambda _: self._ended(sync.name, handle, connection))
+        handle._task.add_done_callback(lambda _: self._ended(handle, connection))
         return handle
 
-    def _ended(self, name: str, handle: RunHandle, connection: Connection) -> None:
+    async def _fail(self, sync: SyncConfig, request: RunRequest, error: Exception) -> RunHandle:
+        """A run whose connection cannot be put together is shown as failed."""
+        progress = Progress(await self._new_run(sync, request))
+        job = Stillborn(self._store, self._clock, progress.run or 0, error, progress)
+        return self._begin(request, job, progress, Stop())
+
+    async def _new_run(self, sync: SyncConfig, request: RunRequest) -> int:
+        now = self._clock.now()
+        return await self._store.start_run(sync.name, sync.connection, request.trigger, request.scope, now)
+
+    @staticmethod
+    def _begin(request: RunRequest, job: Run | DryRun | Stillborn, progress: Progress, stop: Stop) -> RunHandle:
+        task = asyncio.create_task(job.execute(), name=f"run {progress.run} of {request.sync}")
+        task.add_done_callback(lambda _: progress.finish())
+        return RunHandle(progress.run, request, task, progress, stop)
+
+    def _ended(self, handle: RunHandle, connection: Connection) -> None:
         connection.users -= 1
-        handle.progress.finish()
-        if self._runs.get(name) is handle:
-            del self._runs[name]
+        self._others.discard(handle._task)
+        if self._runs.get(handle.sync) is handle:
+            del self._runs[handle.sync]
 
     async def _beat(self) -> None:
         """Say that this process lives, and close connections that nobody uses any more."""

@@ -181,6 +181,7 @@ class _Reader:
             self.job.work,
             self.job.account,
             rnd.partition.partition,
+            place=self.job.place,
             scan=rnd.plan.scan,
             full_at=rnd.full_at,
             lookup=partial(self.job.run.store.known, rnd.partition.id),

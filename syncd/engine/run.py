@@ -22,10 +22,12 @@ from syncd.engine.report import AUTH, SHUTDOWN, RunReport, RunRequest
 from syncd.engine.round import run_round
 from syncd.engine.settle import Look, settle_stream
 from syncd.engine.stop import Stop
-from syncd.engine.work import Engine, Job, Outcome, RoundOutcome, RunWork, StreamWork, each
+from syncd.engine.work import Engine, Job, Outcome, Place, RoundOutcome, RunWork, StreamWork, each
 from syncd.sdk import AuthFailed, Partition, Scan, Stream, SyncdError
 
 __all__ = ["Engine", "Run", "RunReport"]
+
+WAITING = 4  # accounts' streams begun per place for a partition in flight
 
 
 @dataclass(slots=True)
@@ -117,8 +119,11 @@ class Run:
             )
         )
         self._left = await run.store.leftovers(run.connection.name, run.clock.now())
-        limit = min(run.engine.concurrency, run.connection.concurrency)
-        await each(self._parts(streams, accounts), limit, self._part)
+        await each(self._parts(streams, accounts), self._workers(), self._part)
+
+    def _workers(self) -> int:
+        """More than there are places: accounts that a provider makes wait leave theirs to others."""
+        return WAITING * min(self._work.engine.concurrency, self._work.connection.concurrency)
 
     async def _import(self) -> None:
         """An automatic import that fails leaves the accounts as they were, unless the credential is refused."""
@@ -165,8 +170,9 @@ class Run:
     async def _part(self, part: _Part) -> None:
         run, stream, account = self._work, part.stream, part.account
         key = (account.id, stream.name)
-        async with run.engine.slots:
-            found = await discover(run, stream.work, account, afresh=key in self._left.proposals)
+        async with Place(run.engine.slots) as place:
+            afresh = key in self._left.proposals
+            found = await discover(run, stream.work, account, afresh=afresh, place=place)
         if found.outcome is not Outcome.COMPLETED:
             await self._undiscovered(part, found)
             return
@@ -267,9 +273,7 @@ class Run:
         if len(rows) == 1:
             await self._partition(*rows[0])
         elif rows:
-            run = self._work
-            limit = min(run.engine.concurrency, run.connection.concurrency, len(rows))
-            await each(rows, limit, lambda pair: self._partition(*pair))
+            await each(rows, min(self._workers(), len(rows)), lambda pair: self._partition(*pair))
 
     async def _partition(self, part: _Part, row: PartitionRow, *, full: bool = False) -> Outcome:
         run, work = self._work, part.stream.work
@@ -278,10 +282,10 @@ class Run:
             return Outcome.CANCELLED
         retries = part.retries.pop(row.id, [])
         where = (run.run, work.name, part.account.label, row.partition.id)
-        async with run.engine.slots:
+        async with Place(run.engine.slots) as place:
             if run.progress.watched:
                 run.progress.publish(PartitionBegan(*where))
-            result = await run_round(Job(run, work, part.account, row, full or run.full, retries))
+            result = await run_round(Job(run, work, part.account, row, full or run.full, retries, place))
         if run.progress.watched:
             run.progress.publish(PartitionEnded(*where, str(result.outcome)))
         if result.outcome is Outcome.COMPLETED:

@@ -1,6 +1,6 @@
 """What the parts of a run share: the engine's surroundings, one stream's work, one partition's job.
 
-Public: Engine, Listing, RunWork, StreamWork, Job, Outcome, RoundOutcome, each, pause,
+Public: Engine, Listing, RunWork, StreamWork, Job, Place, Outcome, RoundOutcome, each, pause,
 unless_stopped, client_of.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import orjson
 
@@ -70,6 +70,40 @@ class Engine:
         if concurrency != self.concurrency:
             self.concurrency = max(1, concurrency)
             self.slots = asyncio.Semaphore(self.concurrency)
+
+
+class Place:
+    """One of the places for partitions in flight. Left while the provider makes the partition wait, so that others go on.
+
+    `async with` takes and gives it back; `leave` and `come_back` may be called by several tasks of the partition.
+    """
+
+    __slots__ = ("_held", "_lock", "_slots")
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._held = False
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self.come_back()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Give the place to others. Does nothing if it is left already."""
+        if self._held:
+            self._held = False
+            self._slots.release()
+
+    async def come_back(self) -> None:
+        """Have a place again."""
+        async with self._lock:
+            if not self._held:
+                await self._slots.acquire()
+                self._held = True
 
 
 @dataclass(slots=True)
@@ -170,6 +204,7 @@ class Job:
     row: PartitionRow
     full: bool = False
     retries: list[Retry] = field(default_factory=list)
+    place: Place | None = None
 
     @property
     def where(self) -> dict[str, str]:

@@ -111,9 +111,11 @@ async def test_check_tells_what_is_missing(tmp_path: Path) -> None:
 async def test_a_missing_connector_is_named(tmp_path: Path) -> None:
     async with bench(World(), tmp_path, imported=False) as b:
         b.executor._connectors = {}
-        with pytest.raises(SyncdError) as caught:
-            await b.executor.submit(RunRequest("nightly"))
-        assert caught.value.code == "SYN-PLUGIN-002"
+        report = await b.run()
+        assert (str(report.status), report.exit_code, report.errors[0].code) == ("failed", 1, "SYN-PLUGIN-002")
+        assert b.executor.running() == []
+        with pytest.raises(SyncdError):
+            await b.executor.submit(RunRequest("nightly", dry_run=True))
 
 
 async def test_a_dry_run_counts_and_writes_nothing(tmp_path: Path) -> None:

@@ -512,6 +512,25 @@ async def test_max_wait_is_the_operators(tmp_path: Path) -> None:
         assert str((await b.run()).status) == "completed"
 
 
+async def test_accounts_that_must_wait_do_not_hold_up_the_others(tmp_path: Path) -> None:
+    world = World()
+    world.add_people(6)
+    for n in range(1, 7):
+        world.place("items", f"u{n}").put(f"a{n}")
+    for n in (1, 2, 3):
+        world.place("items", f"u{n}").faults = {0: RateLimited(retry_after=100)}
+    clock = FakeClock(auto=False)
+    async with bench(world, tmp_path, clock=clock, concurrency=2) as b:
+        handle = await b.executor.submit(RunRequest("nightly"))
+        await until(lambda: handle.progress.streams.get("items", Counts()).new == 3)
+        await until(lambda: clock.sleeping == 3)
+        assert not handle.done
+        clock.advance(100)
+        report = await handle.report()
+        assert (str(report.status), report.counts.new) == ("completed", 6)
+        assert b.executor._engine.slots._value == 2  # every place was given back, once
+
+
 # -- 8: one page ahead, and no more
 
 
