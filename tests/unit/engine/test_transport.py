@@ -1,0 +1,101 @@
+"""Small pools against a real server on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from syncd.engine.transport import SIZE, SmallPools
+
+pytestmark = pytest.mark.anyio
+
+
+class Server:
+    """Answers "ok" after `gate` is open, and counts connections."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.port = 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                await self.gate.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    def drop(self) -> None:
+        """Close all connections, as a provider does after a while."""
+        for writer in self._writers:
+            writer.close()
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[tuple[Server, httpx.AsyncClient, SmallPools]]:
+    server, pools = Server(), SmallPools()
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    base = f"http://127.0.0.1:{server.port}"
+    try:
+        async with httpx.AsyncClient(transport=pools, base_url=base, trust_env=False) as client:
+            yield server, client, pools
+    finally:
+        server.drop()
+        listening.close()
+        await listening.wait_closed()
+
+
+async def test_one_after_the_other_uses_one_connection() -> None:
+    async with running() as (server, client, _):
+        for _ in range(5):
+            assert (await client.get("/")).text == "ok"
+        assert server.connections == 1
+
+
+async def test_many_at_once_use_several_small_pools_and_keep_them() -> None:
+    async with running() as (server, client, pools):
+        server.gate.clear()
+        tasks = [asyncio.create_task(client.get("/")) for _ in range(10)]
+        await asyncio.sleep(0.2)
+        server.gate.set()
+        assert {answer.text for answer in await asyncio.gather(*tasks)} == {"ok"}
+        [shards] = pools._pools.values()
+        assert (len(shards), sum(shard.busy for shard in shards)) == (-(-10 // SIZE), 0)
+        assert (await client.get("/")).text == "ok"
+        assert server.connections == 10
+
+
+async def test_places_come_back_from_streams_errors_and_cancellation() -> None:
+    async with running() as (server, client, pools):
+        async with client.stream("GET", "/") as response:
+            [shards] = pools._pools.values()
+            assert shards[0].busy == 1
+            await response.aread()
+        assert shards[0].busy == 0
+        server.gate.clear()
+        task = asyncio.create_task(client.get("/"))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert shards[0].busy == 0
+        with pytest.raises(httpx.ConnectError):
+            await client.get("http://127.0.0.1:9/")
+        assert all(shard.busy == 0 for origin in pools._pools.values() for shard in origin)
+
+
+async def test_connections_that_the_provider_closed_are_replaced() -> None:
+    async with running() as (server, client, _):
+        await client.get("/")
+        server.drop()
+        await asyncio.sleep(0.05)
+        assert (await client.get("/")).text == "ok"
+        assert server.connections == 2
