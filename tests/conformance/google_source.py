@@ -20,7 +20,6 @@ COMPARED = {  # what is compared with a record's data; everything else is compar
     "mail": ("threadId",),
 }
 DELETES = {"contacts": "delete_contact", "calendar": "delete_event", "files": "delete_file", "mail": "delete_mail"}
-LASTING = {"daily_limit", "domain_policy", "service_off", "bad_token", "html_403"}  # not "later": they end a round
 
 
 class GoogleSource:
@@ -72,25 +71,11 @@ class GoogleSource:
 
     def change(self, rng: random.Random) -> None:
         self.editor.rng = rng
-        if self.stream == "contacts" and rng.random() < 0.2:
-            self._delete_unrenamed(rng)
-            return
-        edits = [edit for edit in self.editor.edits_of(self.stream) if edit != self.editor.delete_contact]
-        rng.choice(edits)(None)
-
-    def _delete_unrenamed(self, rng: random.Random) -> None:
-        """A contact that is renamed and deleted between two rounds leaves no trace of its old name in the delta."""
-        user = self.editor.person()
-        names = [name for name, contact in user.contacts.alive().items() if not contact.previous]
-        if names:
-            self.editor.delete_contact(user, rng.choice(names))
+        self.editor.random_edit(self.stream)
 
     def delete(self, rng: random.Random) -> None:
         self.editor.rng = rng
-        if self.stream == "contacts":
-            self._delete_unrenamed(rng)
-        else:
-            getattr(self.editor, DELETES[self.stream])()
+        getattr(self.editor, DELETES[self.stream])()
 
     def expire(self) -> None:
         for user in list(self.world.users.values()):
