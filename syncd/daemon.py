@@ -154,9 +154,11 @@ class _Daemon:
             await asyncio.to_thread(watcher.stop)
 
     async def _live(self, control: Control) -> int:
-        from syncd.web.api import create_app
-        from syncd.web.server import bind_socket, serve
-
+        try:
+            from syncd.web.api import create_app
+            from syncd.web.server import bind_socket, serve
+        except ModuleNotFoundError as error:
+            raise ControlError(f"the daemon needs {error.name}", hint="install it with syncd[web]") from error
         app = create_app(control, self._silent, version("syncd"))
         path = self._state / SOCKET
         bound = bind_socket(path)

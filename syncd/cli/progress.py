@@ -58,8 +58,16 @@ class Watch:
 
 
 def _bars() -> "Progress":
-    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Task, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     class Rate(ProgressColumn):
         """Items a second since the beginning, going down while nothing comes."""
@@ -151,8 +159,6 @@ def show_report(report: Mapping[str, Any], *, dry_run: bool = False) -> None:
     if report["streams"]:
         _show_streams(report["streams"])
     show_errors(report["errors"])
-    if report["counts"].get("held"):
-        say(f"held deletions wait for a decision: syncd approve {report['sync']}, or syncd reject {report['sync']}")
 
 
 def _show_streams(streams: Sequence[Mapping[str, Any]]) -> None:

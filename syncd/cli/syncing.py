@@ -113,15 +113,17 @@ async def _follow_all(
     ]
 
     def stop() -> None:
+        if control.local:
+            control.end_now()
         for task in tasks:
             task.cancel()
 
     def ask_to_end() -> None:
-        if not control.local or len(begun) < len(names):
+        if control.local and not scope["dry_run"]:
+            note("ending after the page in hand; interrupt again to end at once")
+            control.cancel_soon(list(begun.values()))
+        else:
             stop()
-            return
-        note("ending after the page in hand; interrupt again to end at once")
-        control.cancel_soon(list(begun.values()))
 
     with Interrupts(ask_to_end, stop) as interrupts:
         done = await asyncio.gather(*tasks, return_exceptions=True)

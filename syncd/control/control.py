@@ -7,6 +7,7 @@ ControlError; `sync` and `follow` give events, the last one `report`; `records` 
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -113,6 +114,11 @@ class Control:
         """End these runs of this process after the page they have in hand."""
         for run in runs:
             self.parts.executor.cancel(run)
+
+    def end_now(self) -> None:
+        """End all runs of this process at once: what is committed stays, pages in hand are dropped."""
+        for handle in self.parts.executor.running():
+            handle.abandon()
 
     # -- switches
 
@@ -268,17 +274,17 @@ def _digest(sets: Sequence[Mapping[str, Any]]) -> str:
 
 
 async def _in_thread(make: Callable[[], Iterator[T]], size: int = CHUNK) -> AsyncIterator[T]:
-    """A plain iterator's elements, read in a thread; closed when the reader leaves."""
-    source = await asyncio.to_thread(make)
+    """A plain iterator's elements, read in a thread of its own; closed there when the reader leaves."""
+    thread, loop = ThreadPoolExecutor(1, "read"), asyncio.get_running_loop()
+    source = await loop.run_in_executor(thread, make)
 
     def some() -> list[T]:
         return [element for _, element in zip(range(size), source, strict=False)]  # in this order: none is lost
 
     try:
-        while batch := await asyncio.to_thread(some):
+        while batch := await loop.run_in_executor(thread, some):
             for element in batch:
                 yield element
     finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            await asyncio.to_thread(close)
+        thread.submit(getattr(source, "close", lambda: None))  # after what the thread is still reading
+        thread.shutdown(wait=False)

@@ -7,7 +7,7 @@ Public: create_app. Errors are JSON `{code, message, hint, exit_code}`; progress
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -196,9 +196,8 @@ def _wants_events(request: Request) -> bool:
 
 async def _named(events: AsyncIterator[dict[str, Any]]) -> Response:
     """The run's first event; the run itself goes on without a watcher."""
-    async for event in events:
-        return JSONResponse(event, status_code=202)
-    raise ControlError("the run ended before it began")
+    async with aclosing(events) as first:  # type: ignore[type-var]
+        return JSONResponse(await anext(first), status_code=202)
 
 
 async def _started(events: AsyncIterator[dict[str, Any]], stop: asyncio.Event) -> Response:
