@@ -9,7 +9,7 @@ place `blobs/ab/cdef…` inside the transaction that journals it: the one writer
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,15 +33,17 @@ class Blobs:
 
     def __init__(self, state_dir: Path) -> None:
         self.folder = state_dir / "blobs"
-        self.temporary = self.folder / "tmp"
+        self.temporary = self.folder / "tmp"  # of files named after the process that writes them
 
     def prepare(self) -> None:
         self.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def clean(self) -> int:
-        """Remove what broken downloads of dead processes left. How many files."""
+    def clean(self, alive: Callable[[str], bool]) -> int:
+        """Remove what downloads of dead processes left. How many files."""
         gone = 0
         for path in self.temporary.glob("*"):
+            if alive(path.name.partition("-")[0]):
+                continue
             with suppress(OSError):
                 path.unlink()
                 gone += 1
@@ -59,8 +61,9 @@ class Blobs:
 class Download:
     """Content on its way. `feed` chunks, `finish`, then `place` it in a transaction; `discard` whatever happens."""
 
-    def __init__(self, blobs: Blobs, blob: Blob, max_size: int | None) -> None:
+    def __init__(self, blobs: Blobs, owner: str, blob: Blob, max_size: int | None) -> None:
         self._blobs = blobs
+        self._owner = owner
         self._blob = blob
         self._max_size = max_size
         self._sha256 = hashlib.sha256()
@@ -93,7 +96,7 @@ class Download:
     def _write(self, chunk: bytes) -> None:
         try:
             if self._file < 0:
-                self._file, name = tempfile.mkstemp(dir=self._blobs.temporary)  # mode 0600
+                self._file, name = tempfile.mkstemp(prefix=f"{self._owner}-", dir=self._blobs.temporary)  # mode 0600
                 self.path = Path(name)
                 _write_all(self._file, bytes(self._start))
                 self._start.clear()

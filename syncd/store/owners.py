@@ -79,11 +79,14 @@ class Owners:
             return False
         place, heartbeat = known
         if place == self._place:
-            return self._locked(owner)
+            return self.locked(owner)
         return bool(heartbeat >= (micros(now - PATIENCE) or 0))
 
-    def _locked(self, owner: str) -> bool:
-        """Ask with a shared lock, so that two who ask at once do not take each other for the owner."""
+    def locked(self, owner: str) -> bool:
+        """Whether a living process of this state directory holds the lock.
+
+        Asked with a shared lock, so that two who ask at once do not take each other for the owner.
+        """
         path = self._folder / f"{owner}.lock"
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)

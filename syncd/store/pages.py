@@ -91,7 +91,7 @@ def _apply_items(work: Work, items: Sequence[Item], contents: Mapping[str, Conte
     if work.present:
         pending.drop_seen(work.tx, work.stream, work.scope, work.present, work.rnd.run)
     if work.full and not work.repeat and work.seen:
-        sweep.remember(work.tx, work.rnd.id, work.seen)
+        sweep.remember(work.tx, work.partition, work.seen)
 
 
 def _sift(work: Work, items: Sequence[Item]) -> tuple[dict[str, Record], dict[str, Tombstone]]:

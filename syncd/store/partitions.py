@@ -33,7 +33,9 @@ KNOWN = "SELECT id, account_id, source_id, title, excluded, gone_at FROM partiti
 FORGET_PLACE = "cursor = NULL, resume = NULL, round_id = NULL"
 STATE = (
     "SELECT p.cursor, p.options_digest, p.full_due OR EXISTS (SELECT 1 FROM pending_deletion d"
-    " WHERE d.partition_id = p.id AND d.state = 'held' AND d.origin = 'sweep'), p.full_at, p.resume, p.round_scan,"
+    " WHERE d.partition_id = p.id AND d.state = 'held' AND d.origin = 'sweep')"
+    " OR EXISTS (SELECT 1 FROM quarantine q WHERE q.partition_id = p.id AND q.at >= p.full_at),"
+    " p.full_at, p.resume, p.round_scan,"
     " p.round_began_at, p.round_options_digest, p.live, p.due_at, p.round_id, p.lease_owner, p.lease_run, p.fence,"
     " p.gone_at FROM partition p WHERE p.id = ?"
 )
@@ -161,7 +163,7 @@ def open_round(
     if plan.resume and state.resume_began_at is not None:
         number, began = int(row[10]), state.resume_began_at
     else:
-        number, began = _begin(tx, partition.id, row[10], spec, plan, now), now
+        number, began = _begin(tx, partition.id, spec, plan, now), now
     sql = (
         "UPDATE partition SET lease_owner = ?, lease_run = ?, fence = fence + 1, due_at = NULL,"
         " skipped_run = NULL WHERE id = ? RETURNING fence"
@@ -226,9 +228,8 @@ def _state(row: Row) -> PartitionState:
     )
 
 
-def _begin(tx: Tx, key: int, cut: int | None, spec: StreamSpec, plan: RoundPlan, now: datetime) -> int:
-    if cut is not None:
-        tx.run("DELETE FROM seen WHERE round_id = ?", (cut,))
+def _begin(tx: Tx, key: int, spec: StreamSpec, plan: RoundPlan, now: datetime) -> int:
+    tx.run("DELETE FROM seen WHERE partition_id = ?", (key,))
     number = tx.numbers("round", 1)
     tx.run(
         "UPDATE partition SET round_id = ?, round_scan = ?, round_began_at = ?, round_options_digest = ?,"
@@ -249,7 +250,6 @@ def end_round(tx: Tx, rnd: OpenRound, end: RoundEnd, now: datetime, until: datet
         changes.append(("skipped_run", rnd.run))
     if end is RoundEnd.EXPIRED:
         changes += [("cursor", None), ("resume", None), ("round_id", None), ("full_due", True)]
-        tx.run("DELETE FROM seen WHERE round_id = ?", (rnd.id,))
     assignments = ", ".join(f"{name} = ?" for name, _ in changes)
     values = [value for _, value in changes]
     tx.run(f"UPDATE partition SET {assignments} WHERE id = ?", (*values, rnd.partition.id))  # noqa: S608

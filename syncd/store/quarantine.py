@@ -1,5 +1,8 @@
 """Items that could not be read: counted, kept with their cause, never fatal.
 
+A delta shows an item once. So that one which was unreadable only that time is not missing until the next full round is
+due, a partition's next round is full until one has begun after its newest entry was first made.
+
 Public: settle.
 """
 
@@ -20,7 +23,7 @@ LARGEST = 64 * 1024  # bytes kept of an unreadable item
 HEAD = "INSERT INTO quarantine (partition_id, key, source_id, reason, data, run_id, round_id, at)"
 TAIL = (
     "ON CONFLICT (partition_id, key) DO UPDATE SET reason = excluded.reason, data = excluded.data,"
-    " run_id = excluded.run_id, round_id = excluded.round_id, at = excluded.at"
+    " run_id = excluded.run_id, round_id = excluded.round_id"  # `at` stays: since when it cannot be read
 )
 
 

@@ -112,8 +112,9 @@ class SqlStore:
         self._clock = clock
         self._readers = ThreadPoolExecutor(READERS, "store-read")
         self._writer = None if database.read_only else Writer(database)
-        if self._writer is not None:
-            self._writer.submit(upkeep.after_start).result()
+        self._cleaned = False
+        if self._writer is not None and database.read(upkeep.rebooted):
+            self._writer.submit(upkeep.after_start, durable=True).result()
 
     def close(self) -> None:
         """Finish what is being written and let go of everything. Safe to call twice."""
@@ -215,7 +216,10 @@ class SqlStore:
     async def store_content(
         self, rnd: OpenRound, source_id: str, blob: Blob, chunks: AsyncIterator[bytes], *, max_size: int | None
     ) -> Content:
-        download = Download(self._blobs, blob, max_size)
+        if not self._cleaned:
+            self._cleaned = True
+            await self._in_thread(self._blobs.clean, self._owners.locked)
+        download = Download(self._blobs, self._owners.id, blob, max_size)
         try:
             async for chunk in chunks:
                 await self._fed(download, chunk)
@@ -349,11 +353,13 @@ class SqlStore:
             )
 
     def blob(self, sha256: str) -> Iterator[bytes] | None:
-        """A content in chunks; None if it is not held."""
+        """A content in chunks; None if it is not held (any more)."""
         row = self._database.read(lambda tx: tx.row("SELECT content FROM blob WHERE sha256 = ?", (sha256,)))
         if row is None:
             return None
-        return iter([row[0]]) if row[0] is not None else self._blobs.read(sha256)
+        if row[0] is not None:
+            return iter([row[0]])
+        return self._blobs.read(sha256) if self._blobs.path(sha256).exists() else None
 
     async def numbers(self, streams: Sequence[tuple[str, str]]) -> list[StreamNumbers]:
         """Accounts, records, held deletions and freshness of (connection, stream) pairs."""
@@ -372,10 +378,6 @@ class SqlStore:
         while count := await self._write(lambda tx: upkeep.doomed_blobs(tx, self._blobs)):
             total += count
         return total
-
-    async def clean_downloads(self) -> int:
-        """Remove temporary files of broken downloads: only where no other process uses this state directory."""
-        return await self._in_thread(self._blobs.clean)
 
     async def retain(
         self, now: datetime, *, runs_for: timedelta, tombstones_for: timedelta, versions_for: timedelta

@@ -18,7 +18,7 @@ from .work import Work
 __all__ = ["move_on", "remember"]
 
 UNSEEN = (
-    "r.seen_round <> ? AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.round_id = ? AND s.block = (r.id >> 5)"
+    "r.seen_round <> ? AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.partition_id = ? AND s.block = (r.id >> 5)"
     " AND ((s.bits >> CAST(r.id & 31 AS INTEGER)) & 1) = 1)"
 )
 MOVE_ON = (
@@ -33,14 +33,14 @@ SETTLE_PLACE = ", cursor = ?, options_digest = ?, resume = NULL, round_id = NULL
 FULL_DONE = ", full_at = ?, full_due = FALSE"
 
 
-def remember(tx: Tx, round_id: int, ids: Iterable[int]) -> None:
+def remember(tx: Tx, partition: int, ids: Iterable[int]) -> None:
     """Note unchanged records as seen by a full round."""
     blocks: dict[int, int] = defaultdict(int)
     for key in ids:
         blocks[key >> 5] |= 1 << (key & 31)
-    rows = [(round_id, block, bits) for block, bits in blocks.items()]
-    tail = "ON CONFLICT (round_id, block) DO UPDATE SET bits = seen.bits | excluded.bits"
-    tx.insert("INSERT INTO seen (round_id, block, bits)", rows, tail)
+    rows = [(partition, block, bits) for block, bits in blocks.items()]
+    tail = "ON CONFLICT (partition_id, block) DO UPDATE SET bits = seen.bits | excluded.bits"
+    tx.insert("INSERT INTO seen (partition_id, block, bits)", rows, tail)
 
 
 def move_on(work: Work, page: Page, resume: bytes | None, bookmark: bytes | None) -> bool:
@@ -78,7 +78,7 @@ def _complete(work: Work, bookmark: bytes | None) -> None:
             sql, values = sql + FULL_DONE, [*values, micros(work.rnd.began_at)]
     work.tx.run(f"{sql} WHERE id = ?", (*values, work.partition))
     if work.full:
-        work.tx.run("DELETE FROM seen WHERE round_id = ?", (work.rnd.id,))
+        work.tx.run("DELETE FROM seen WHERE partition_id = ?", (work.partition,))
         quarantined = "DELETE FROM quarantine WHERE partition_id = ? AND round_id <> ?"
         work.tx.run(quarantined, (work.partition, work.rnd.id))
 
@@ -88,7 +88,7 @@ def _sweep(work: Work, listed: int, unproven: bool, window: bytes | None) -> boo
     if unproven or work.rnd.spec.info.deletes is Deletes.NEVER:
         return False
     tx, rnd, now = work.tx, work.rnd, work.now
-    unseen = (rnd.id, rnd.id)
+    unseen = (rnd.id, work.partition)
     if rnd.plan.scope_changed:
         leave_scope(tx, work.partition, rnd.run, now, UNSEEN, unseen)
         return False

@@ -218,13 +218,13 @@ class PendingDeletion(Table, table=True):
 
 
 class Seen(Table, table=True):
-    """Unchanged records that an open full round has seen, 32 ids to a row; emptied when it ends.
+    """Unchanged records that a partition's open full round has seen, 32 ids to a row; emptied when the next begins.
 
     A listing mostly comes in the order in which it came first, so that a page's ids fill their blocks.
     """
 
     __table_args__ = ({"sqlite_with_rowid": False},)
-    round_id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    partition_id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     block: int = Field(primary_key=True, sa_type=BigInteger)
     bits: int = number()
 

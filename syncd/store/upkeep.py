@@ -13,10 +13,11 @@ from .database import Tx
 from .records import DELETED
 from .values import micros
 
-__all__ = ["after_start", "doomed_blobs", "drop_runs", "drop_tombstones", "drop_versions", "reset"]
+__all__ = ["after_start", "doomed_blobs", "drop_runs", "drop_tombstones", "drop_versions", "rebooted", "reset"]
 
 CHUNK = 1000  # rows removed per transaction: nobody waits long for the writer
 SEQ_GAP = 1_000_000
+KNOWN_BOOT = "SELECT value FROM meta WHERE name = 'boot'"
 USED = (
     "SELECT 1 FROM record WHERE sha256 = ? UNION ALL SELECT 1 FROM record_version WHERE sha256 = ?"
     " UNION ALL SELECT 1 FROM content_journal WHERE sha256 = ? LIMIT 1"
@@ -49,14 +50,16 @@ def after_start(tx: Tx) -> None:
     A power cut may take the last commits, and with them numbers that a reader of the feed has seen. Given out again for
     other changes, that reader would miss those.
     """
-    boot = _boot()
-    known = tx.value("SELECT value FROM meta WHERE name = 'boot'")
-    if boot == known:
-        return
-    if known is not None:
+    boot, known = _boot(), tx.value(KNOWN_BOOT)
+    if known is not None and known != boot:
         tx.numbers("seq", SEQ_GAP)
     tx.run("INSERT INTO meta (name, value) VALUES ('boot', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
            (boot,))  # fmt: skip
+
+
+def rebooted(tx: Tx) -> bool:
+    """Whether `after_start` has something to do: opening a store need not wait for somebody else's write."""
+    return bool(tx.value(KNOWN_BOOT) != _boot())
 
 
 def _boot() -> str:

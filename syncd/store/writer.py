@@ -147,8 +147,8 @@ class Writer:
                 tx.run("ROLLBACK TO SAVEPOINT job")
                 result = result.value
         except BaseException as error:
+            job.future.set_exception(_plain(error))  # first: the next statement fails if the transaction is lost
             tx.run("ROLLBACK TO SAVEPOINT job")
-            job.future.set_exception(_plain(error))
         else:
             job.result = result
             done.append(job)

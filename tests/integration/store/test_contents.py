@@ -306,10 +306,12 @@ def test_content_removed_between_plan_and_page_fails_the_item_only(shelf: Shelf)
     assert "blob" not in shelf.doc()["summary"]
 
 
-def test_temporary_files_of_dead_processes_are_cleaned(shelf: Shelf) -> None:
-    (shelf.desk.folder / "blobs" / "tmp" / "left").write_bytes(LARGE)
-    assert shelf.desk.run(shelf.desk.store.clean_downloads()) == 1
-    assert shelf.files() == []
+def test_downloads_of_dead_processes_are_cleaned_those_of_living_ones_stay(shelf: Shelf) -> None:
+    folder = shelf.desk.folder / "blobs" / "tmp"
+    (folder / "0123-left").write_bytes(LARGE)
+    (folder / f"{shelf.desk.store._owners.id}-mine").write_bytes(LARGE)
+    shelf.store(Blob("r", "t"), SMALL)
+    assert [path.name.partition("-")[2] for path in folder.iterdir()] == ["mine"]
 
 
 def test_known_tells_the_tags_of_live_records_here(shelf: Shelf) -> None:

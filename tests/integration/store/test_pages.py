@@ -391,6 +391,18 @@ def test_a_reset_in_the_midst_of_a_round_is_not_undone_by_it(desk: Any, record: 
     assert desk.ids() == {"a", "b", "c", "d"}
 
 
+def test_what_a_reset_round_had_seen_is_forgotten_with_it(desk: Any, record: Any) -> None:
+    part = desk.part()
+    desk.full(part, record("a"), record("b"))
+    rnd = desk.open(part)
+    desk.apply(rnd, record("a"), resume=1)
+    desk.run(desk.store.reset("acme", None, ["ann@acme.example"]))
+    desk.end(rnd, RoundEnd.FAILED)
+    assert desk.state(part).resume is None
+    desk.full(part, record("b"))
+    assert desk.proposed() == [("a", "sweep", "open")]
+
+
 def test_pages_of_several_partitions_share_a_commit_and_fail_alone(desk: Any, record: Any) -> None:
     import asyncio
 

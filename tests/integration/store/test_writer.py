@@ -90,6 +90,21 @@ def test_a_commit_that_fails_fails_all_its_jobs(desk: Any) -> None:
     assert count(desk) == 1
 
 
+def test_a_job_that_loses_the_whole_transaction_is_answered_too(desk: Any) -> None:
+    gate = Gate(desk)
+    writer = desk.store._writer
+
+    def lose(tx: Tx) -> None:
+        tx.run("ROLLBACK")
+        raise ValueError("lost")
+
+    futures = [writer.submit(put("job1")), writer.submit(lose), writer.submit(put("job2"))]
+    gate.release()
+    assert isinstance(futures[1].exception(10), ValueError)
+    assert all(future.exception(10) is None or isinstance(future.exception(10), StoreFailed) for future in futures[::2])
+    desk.run(desk.store._write(put("job3")))
+
+
 def test_a_job_cancelled_before_it_began_is_dropped(desk: Any) -> None:
     gate = Gate(desk)
 

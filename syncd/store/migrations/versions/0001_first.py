@@ -79,10 +79,10 @@ def upgrade() -> None:
 
     op.create_table(
         "seen",
-        sa.Column("round_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("partition_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("block", sa.BigInteger(), nullable=False),
         sa.Column("bits", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("round_id", "block", name=op.f("pk_seen")),
+        sa.PrimaryKeyConstraint("partition_id", "block", name=op.f("pk_seen")),
         sqlite_with_rowid=False,
     )
     op.create_table(
