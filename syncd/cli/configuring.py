@@ -112,7 +112,7 @@ async def _show_plan(ask: Ask) -> None:
 
     folder = ask.config_folder()
     async with ask.door(lenient=True) as control:
-        plan = await control.plan(_files(folder))
+        plan = await control.plan(str(folder.absolute()), _files(folder))
     if ask.json:
         return emit(plan)
     from .plan import show_plan

@@ -92,7 +92,9 @@ def _show_held(held: Mapping[str, Any]) -> None:
         title = f"{one['account']} / {one['stream']}" + (f" / {place}" if place else "")
         origin = ORIGINS.get(one["origin"], one["origin"])
         say(f"{title}: {one['count']:,} of {one['live']:,} live records, {origin}", style="bold")
-        table(["source id", "what"], [[item["source_id"], item["title"]] for item in one["examples"]], fold=("source id",))
+        table(
+            ["source id", "what"], [[item["source_id"], item["title"]] for item in one["examples"]], fold=("source id",)
+        )
         if one["count"] > len(one["examples"]):
             say(f"… and {one['count'] - len(one['examples']):,} more", style="dim")
     return None

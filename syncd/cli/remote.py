@@ -123,8 +123,8 @@ class Remote:
     async def check(self, connection: str | None = None) -> Any:
         return await self._post("/check", {"connection": connection})
 
-    async def plan(self, files: Mapping[str, str]) -> Any:
-        return await self._post("/plan", {"files": dict(files)})
+    async def plan(self, folder: str, files: Mapping[str, str]) -> Any:
+        return await self._post("/plan", {"folder": folder, "files": dict(files)})
 
     # -- inside
 

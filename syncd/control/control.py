@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from syncd.config.model import Config
@@ -224,8 +225,8 @@ class Control:
 
     # -- configuration
 
-    async def plan(self, files: Mapping[str, str]) -> dict[str, Any]:
-        return await self.reloads.plan(files)
+    async def plan(self, folder: str, files: Mapping[str, str]) -> dict[str, Any]:
+        return await self.reloads.plan(Path(folder), files)
 
     async def reload(self) -> dict[str, Any]:
         return await self.reloads.reload()

@@ -48,7 +48,7 @@ class Pauses:
         }
 
     async def set_next_due(self, sync: str, due: datetime) -> None:
-        await self._parts.store.set_sync_state(sync, next_due_at=due)
+        await self._parts.store.set_next_due(sync, due)
 
     # -- for commands
 

@@ -6,10 +6,12 @@ Public: Reloads.
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from syncd.config.diff import Change, Difference, Effect, diff
+from syncd.config.files import find
 from syncd.config.loader import Loaded, load
 from syncd.config.model import Config
 from syncd.engine.log import logger
@@ -60,27 +62,29 @@ class Reloads:
             await self._take_over(loaded.config, changes)
             return {"ok": True, "problems": [], "changes": [difference_json(one) for one in changes]}
 
-    async def plan(self, files: Mapping[str, str]) -> dict[str, Any]:
-        """What a folder with these files would change. Raises ControlError with its problems."""
-        with tempfile.TemporaryDirectory(prefix="syncd-plan-") as scratch:
-            loaded = await asyncio.to_thread(self._load_copy, files, Path(scratch))
+    async def plan(self, folder: Path, files: Mapping[str, str]) -> dict[str, Any]:
+        """What a folder with these files would change. Raises ControlError with its problems.
+
+        The folder is read where it stands if this process sees the same there; else a copy of the files is, in which
+        a `${file:…}` relative to the folder is missing.
+        """
+        loaded = await asyncio.to_thread(self._load_given, folder, files)
         if loaded.config is None:
-            raise config_error(Path("the folder"), loaded.problems)
-        changes = diff(self._parts.config, loaded.config) if self._parts.daemon else diff(Config(), loaded.config)
+            raise config_error(folder, loaded.problems)
         running = self._parts.daemon is not None
+        changes = diff(self._parts.config if running else Config(), loaded.config)
         return {"daemon": running, "changes": [difference_json(one) for one in changes]}
 
     # -- inside
 
-    def _load_copy(self, files: Mapping[str, str], scratch: Path) -> Loaded:
-        for name, text in files.items():
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts:
-                raise ControlError(f"{name!r} is not a path inside the folder", exit_code=USAGE)
-            target = scratch / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, "utf-8")
-        return load(scratch, self._catalog)
+    def _load_given(self, folder: Path, files: Mapping[str, str]) -> Loaded:
+        if _texts(folder) == files:
+            return load(folder, self._catalog)
+        with tempfile.TemporaryDirectory(prefix="syncd-plan-") as scratch:
+            _write(files, Path(scratch))
+            loaded = load(Path(scratch), self._catalog)
+            told = [replace(one, file=one.file.replace(scratch, str(folder), 1)) for one in loaded.problems]
+            return replace(loaded, problems=told)
 
     def _refuse(self, loaded: Loaded) -> None:
         if list(self._parts.problems) != loaded.problems:
@@ -108,3 +112,21 @@ class Reloads:
                 logger().warning("configuration: look twice", block=str(one.block), name=one.name, change=warning)
             if one.effect is Effect.RESTART:
                 logger().warning("this change takes effect when the daemon is started anew", fields=fields)
+
+
+def _texts(folder: Path) -> dict[str, str] | None:
+    """The folder's files as this process sees them; None if it does not."""
+    try:
+        return {str(path.relative_to(folder)): path.read_text("utf-8") for path in find(folder)}
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _write(files: Mapping[str, str], scratch: Path) -> None:
+    for name, text in files.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise ControlError(f"{name!r} is not a path inside the folder", exit_code=USAGE)
+        target = scratch / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")

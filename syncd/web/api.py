@@ -50,8 +50,9 @@ class CheckBody(BaseModel):
 
 
 class PlanBody(BaseModel):
-    """A configuration folder: relative path → text."""
+    """A configuration folder: where it stands, and its files, relative path → text."""
 
+    folder: str
     files: dict[str, str]
 
 
@@ -160,7 +161,7 @@ def _add_controls(api: APIRouter, control: Control) -> None:
 
     @api.post("/plan")
     async def plan(body: PlanBody) -> Any:
-        return await control.plan(body.files)
+        return await control.plan(body.folder, body.files)
 
     @api.post("/reload")
     async def reload() -> Any:

@@ -157,10 +157,22 @@ def test_plan_shows_what_the_folder_would_change(daemon: Daemon, site: FakeSite,
     site.environment["OTHER_KEY"] = "only-the-operator-has-it"
     refused = site.run("plan", "--config", str(other.config), code=78)  # the daemon could not read it
     assert "OTHER_KEY" in refused.stderr
-    other.configure(world=str(site.folder / "world.json"), key="${file:key}", endpoints={"api": "http://127.0.0.1:1"})
+    assert str(other.config) in refused.stderr
     (other.config / "key").write_text("0123456789")
-    plan = site.json("plan", "--config", str(site.config))
-    assert plan == {"daemon": True, "changes": []}
+    other.configure(world=str(site.folder / "world.json"), key="${file:key}", endpoints={"api": "http://127.0.0.1:1"})
+    plan = site.json("plan", "--config", str(other.config))
+    changes = {(one["block"], one["name"]): one for one in plan["changes"]}
+    assert changes["connection", "acme"]["effect"] == "end_run"
+    assert changes["connection", "acme"]["syncs"] == ["new", "nightly"]
+    assert changes["sync", "new"]["change"] == "added"
+    warnings = [warning for one in plan["changes"] for warning in one["warnings"]]
+    assert sorted(warning.split()[0] for warning in warnings) == [
+        "max_delete",
+        "settings.endpoints.api",
+        "settings.key",
+    ]
+    assert "look twice" in site.run("plan", "--config", str(other.config)).stdout
+    assert site.json("plan") == {"daemon": True, "changes": []}
 
 
 def test_the_api_describes_itself(daemon: Daemon) -> None:
