@@ -64,7 +64,7 @@ async def _decide(ask: Ask, name: str, approve: bool, yes: bool, scope: Mapping[
         if held["count"] and not confirmed(_question(approve, held["count"]), yes=yes):
             say("nothing was decided")
             return 1
-        answer = await control.decide(name, approve, shown=held["shown"], **scope) if held["count"] else _none(name)
+        answer = await control.decide(name, approve, shown=held["shown"], **scope) if held["count"] else _none(name, approve)
     if ask.json:
         emit(answer)
     elif held["count"]:
@@ -78,8 +78,8 @@ def _question(approve: bool, count: int) -> str:
     return f"Drop these {count:,} deletions and keep the records?"
 
 
-def _none(name: str) -> dict[str, Any]:
-    return {"sync": name, "decided": 0, "sets": []}
+def _none(name: str, approve: bool) -> dict[str, Any]:
+    return {"sync": name, "decision": "approved" if approve else "rejected", "decided": 0, "sets": []}
 
 
 def _show_held(held: Mapping[str, Any]) -> None:
