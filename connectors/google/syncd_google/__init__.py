@@ -1,6 +1,6 @@
 """Google Workspace for syncd: contacts, calendars, files and mail by delta.
 
-Public: GoogleConnector. Wire facts are cited as §N of the provider notes in docs/providers/google.md.
+Public: GoogleConnector. §N in docstrings is a section of the project's notes on Google's wire format (see README.md).
 """
 
 from .connector import GoogleConnector

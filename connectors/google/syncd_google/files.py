@@ -150,7 +150,7 @@ class _Log:
     async def start(self) -> str:
         """The log's present end."""
         params: Params = {"supportsAllDrives": "true", "driveId": self.drive}
-        response = await self.api.get("/drive/v3/changes/startPageToken", WHAT, params, self._meaning)
+        response = await self.api.get("/drive/v3/changes/startPageToken", WHAT, params, _vanished)
         return text_of(decode(response.content, WHAT), "startPageToken", WHAT)
 
     async def listing(self, start: str, token: str | None) -> AsyncIterator[Page]:
@@ -167,7 +167,8 @@ class _Log:
                 "pageToken": token,
                 "fields": f"nextPageToken,incompleteSearch,files({self.fields})",  # §13.13
             }
-            response = await self.api.get("/drive/v3/files", WHAT, params, self._meaning)
+            meaning = _stale if token else _vanished
+            response = await self.api.get("/drive/v3/files", WHAT, params, meaning)
             head, entries = LISTINGS.read(response.content, WHAT)
             if head.incompleteSearch:
                 raise ProtocolError("files: Google says that its answer is incomplete")
@@ -192,7 +193,7 @@ class _Log:
                 "spaces": "drive",
                 "fields": f"nextPageToken,newStartPageToken,changes(changeType,removed,fileId,file({self.fields}))",
             }
-            response = await self.api.get("/drive/v3/changes", WHAT, params, self._meaning)
+            response = await self.api.get("/drive/v3/changes", WHAT, params, _stale)
             head, entries = CHANGES.read(response.content, WHAT)
             items, skipped = self._changed(entries)
             if head.nextPageToken is None:
@@ -201,14 +202,6 @@ class _Log:
                 return
             token = head.nextPageToken
             yield Page(items, resume={"v": VERSION, "page": token}, skipped=skipped)
-
-    def _meaning(self, fault: Fault) -> SyncdError | None:
-        """§6.2.6: a token that Google does not take is a 400 about `pageToken`: start over."""
-        if fault.http in (400, 410) and (fault.location == "pageToken" or fault.is_("invalid")):
-            return CursorExpired(f"{WHAT}: {fault}")
-        if fault.http == 404:
-            return Forbidden(f"{WHAT}: {fault}", hint="The shared drive is gone, or the account is no longer a member.")
-        return None
 
     def _listed(self, entries: Iterable[tuple[File, bytes] | Reject]) -> tuple[list[Item], int]:
         items: list[Item] = []
@@ -228,7 +221,7 @@ class _Log:
         for entry in entries:
             if isinstance(entry, Reject):
                 items.append(entry)
-            elif entry[0].changeType == "drive" or entry[0].fileId == self.drive is not None:
+            elif entry[0].changeType == "drive" or (self.drive and entry[0].fileId == self.drive):
                 skipped += 1  # membership and names of shared drives come with the partitions
             else:
                 items += self._change(*entry)
@@ -265,6 +258,19 @@ class _Log:
             parent=file.parents[0] if file.parents else None,
             name=file.name,
         )
+
+
+def _stale(fault: Fault) -> SyncdError | None:
+    """§6.2.6: a token that Google does not take is a 400 about `pageToken`: start over."""
+    if fault.http in (400, 410) and (fault.location == "pageToken" or fault.is_("invalid")):
+        return CursorExpired(f"{WHAT}: {fault}")
+    return _vanished(fault)
+
+
+def _vanished(fault: Fault) -> SyncdError | None:
+    if fault.http == 404:
+        return Forbidden(f"{WHAT}: {fault}", hint="The shared drive is gone, or the account is no longer a member.")
+    return None
 
 
 def _summary(file: File) -> dict[str, Any]:

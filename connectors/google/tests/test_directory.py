@@ -124,6 +124,19 @@ async def test_check_says_per_stream_what_is_missing(google) -> None:
     assert set(found) == {"contacts", "calendar", "files", "mail"}
 
 
+async def test_check_asks_for_each_streams_scopes_although_the_client_belongs_to_none(google) -> None:
+    class Engine(httpx.AsyncClient):
+        async def send(self, request: httpx.Request, **more) -> httpx.Response:
+            request.extensions |= {"syncd.account": None, "syncd.stream": None}
+            return await super().send(request, **more)
+
+    google.client = Engine(transport=httpx.MockTransport(google._handle), auth=google.connector.auth(google.settings))
+    google.answer = lambda request: httpx.Response(200, json={})
+    await google.connector.check(google.context(account=None))
+    asked = {request.url.path.split("/")[1]: request.headers["authorization"] for request in google.requests}
+    assert len(set(asked.values())) == len(google.token_requests) == 5
+
+
 async def test_check_with_a_refused_key_raises(google) -> None:
     google.token = lambda request: httpx.Response(
         400, json={"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
