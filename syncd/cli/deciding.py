@@ -64,7 +64,9 @@ async def _decide(ask: Ask, name: str, approve: bool, yes: bool, scope: Mapping[
         if held["count"] and not confirmed(_question(approve, held["count"]), yes=yes):
             say("nothing was decided")
             return 1
-        answer = await control.decide(name, approve, shown=held["shown"], **scope) if held["count"] else _none(name, approve)
+        answer = (
+            await control.decide(name, approve, shown=held["shown"], **scope) if held["count"] else _none(name, approve)
+        )
     if ask.json:
         emit(answer)
     elif held["count"]:

@@ -3,6 +3,7 @@
 Each test compares two sites on one simulated organisation: one whose daemon is killed again and again, one left in peace.
 """
 
+import json
 import random
 import time
 from pathlib import Path
@@ -43,7 +44,7 @@ def run_killed(site: Site, rng: random.Random, kills: int) -> None:
             report = daemon.sync()
             if report["status"] == "completed":
                 return
-    raise AssertionError(report)
+    raise AssertionError(json.dumps(report["errors"][:5]))
 
 
 def run_in_peace(site: Site) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 from syncd_simulator import GoogleWorld
 
+EVENTS = {"accept": "text/event-stream"}
 SYNCD = Path(sys.executable).with_name("syncd")
 
 
@@ -105,7 +106,7 @@ class Daemon:
 
     def sync(self, name: str = "all") -> dict[str, Any]:
         """Run a sync to its end; the report."""
-        with self.client() as client, client.stream("POST", f"/syncs/{name}/runs", json={}) as answer:
+        with self.client() as client, client.stream("POST", f"/syncs/{name}/runs", json={}, headers=EVENTS) as answer:
             answer.raise_for_status()
             for line in answer.iter_lines():
                 if line.startswith("data:"):
@@ -117,7 +118,7 @@ class Daemon:
 
     def begin(self, name: str = "all") -> None:
         """Start a run and look away as soon as it has begun."""
-        with self.client() as client, client.stream("POST", f"/syncs/{name}/runs", json={}) as answer:
+        with self.client() as client, client.stream("POST", f"/syncs/{name}/runs", json={}, headers=EVENTS) as answer:
             answer.raise_for_status()
             next(answer.iter_lines())
 
