@@ -9,11 +9,12 @@ there and sorted. A change of labels is one update then, and reading a mailbox a
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import getaddresses, parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -86,7 +87,7 @@ def _labels(message: Mapping[str, Any]) -> list[str]:
 
 def _summary(headers: Mapping[str, str], message: Mapping[str, Any]) -> dict[str, Any]:
     """The common fields. Labels are not among them: they are in `data`, and change alone."""
-    sender = list(_addresses(headers.get("from", "")))
+    sender = _addresses(headers.get("from", ""))
     return {
         "subject": _decoded(headers["subject"]) if "subject" in headers else None,
         "from": ", ".join(sender) if sender else None,
@@ -115,11 +116,13 @@ def _from_payload(message: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _addresses(value: str) -> Iterator[str]:
-    for name, address in getaddresses([value]):
-        shown = _decoded(name)
-        if address or shown:
-            yield f"{shown} <{address}>" if shown and address else _clean(address or shown)
+@lru_cache(maxsize=2048)  # the same few people write and receive nearly all of a mailbox
+def _addresses(value: str) -> tuple[str, ...]:
+    return tuple(_shown_address(_decoded(name), address) for name, address in getaddresses([value]) if name or address)
+
+
+def _shown_address(name: str, address: str) -> str:
+    return f"{name} <{_clean(address)}>" if name and address else _clean(address or name)
 
 
 def _decoded(value: str) -> str:
