@@ -319,10 +319,13 @@ class SettleView:
 
 @dataclass(frozen=True, slots=True)
 class SettlePlan:
-    """The decision: record ids to delete, to hold, and the partitions that need a second look first (id → scan)."""
+    """The decision: record ids to delete, to hold, to leave alone after all (`withdraw`: the provider still has them),
+    and the partitions that need a second look first (id → scan).
+    """
 
     delete: Sequence[int] = ()
     hold: Sequence[int] = ()
+    withdraw: Sequence[int] = ()
     look_again: Mapping[int, Scan] = field(default_factory=dict)
 
 

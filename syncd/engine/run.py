@@ -315,7 +315,8 @@ class Run:
         stream = part.stream
         if part.settle and Outcome.REFUSED not in part.outcomes:
             try:
-                await settle_stream(self._work, stream.work, part.account.id, self._look(part))
+                rows = {number: row.partition for number, row in part.through.items()}
+                await settle_stream(self._work, stream.work, part.account, rows, self._look(part))
             except Exception as error:
                 entry = describe(error, code="SYN-STATE-002", stream=stream.name, account=part.account.label)
                 await self._count(part, RoundOutcome(Outcome.FAILED, entry))

@@ -1,16 +1,20 @@
 """Deletions are proposals: what becomes of them at the end of an account's stream.
 
 Public: decide (pure: what is confirmed, what is held, where a second look is needed), brake (pure), settle_stream (asks the
-store, takes the second looks, asks again).
+store, has the proposals confirmed by the stream's `get` or by second looks, asks again), Answers.
 
 The rules stand in docs/decisions/0002-page-transaction.md, "Pending deletions".
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 from syncd.config.model import MaxDelete
 from syncd.engine.ports import (
+    AccountRow,
     Counts,
     Pending,
     PendingOrigin,
@@ -20,34 +24,51 @@ from syncd.engine.ports import (
     SettleView,
 )
 from syncd.engine.work import RunWork, StreamWork
-from syncd.sdk import Identity, Scan
+from syncd.sdk import Identity, Partition, ProtocolError, Scan, Tombstone
 
-__all__ = ["FROM", "LOOKS", "Look", "brake", "decide", "settle_stream"]
+__all__ = ["FROM", "LOOKS", "Answers", "Look", "brake", "decide", "settle_stream"]
 
 FROM = 10  # deletions below this are never held for their share
 LOOKS = 2  # times that the same run looks again
 MISSES = 2  # listings that must miss a record where a listing is paged by position
 
+ASKED = 100  # items that one call of `get` is asked for
+
 Look = Callable[[int, Scan], Awaitable[bool]]
 
 
-def decide(view: SettleView, max_delete: MaxDelete, *, final: bool = True) -> SettlePlan:
+@dataclass(slots=True)
+class Answers:
+    """What `get` said of proposed deletions, by record id. In neither: it has not been asked."""
+
+    gone: set[int] = field(default_factory=set)
+    alive: set[int] = field(default_factory=set)
+
+
+def decide(
+    view: SettleView, max_delete: MaxDelete, *, final: bool = True, answers: Answers | None = None
+) -> SettlePlan:
     """What to delete, to hold, and to look at again.
 
     While something is to be looked at again and this is not the `final` question, nothing is decided: the brake must
-    see all deletions of a run at once.
+    see all deletions of a run at once. With `answers` nothing needs a second look: the provider has been asked.
     """
     opens = [one for one in view.pending if one.state is PendingState.OPEN]
     looks: dict[int, Scan] = {}
-    confirmed = [one for one in opens if _confirmed(one, view, looks)]
+    if answers is None:
+        confirmed = [one for one in opens if _confirmed(one, view, looks)]
+        alive: tuple[int, ...] = ()
+    else:
+        confirmed = [one for one in opens if one.record_id in answers.gone]
+        alive = tuple(one.record_id for one in opens if one.record_id in answers.alive)
     if looks and not final:
         return SettlePlan(look_again=looks)
     ids = tuple(one.record_id for one in confirmed)
     held_again = [one for one in view.pending if one.state is PendingState.HELD and one.run == view.run]
     stopped = [*confirmed, *held_again]
     if brake(len(stopped), view.live, max_delete, empty=any(one.empty_listing for one in stopped)):
-        return SettlePlan(hold=ids, look_again=looks)
-    return SettlePlan(delete=ids, look_again=looks)
+        return SettlePlan(hold=ids, withdraw=alive, look_again=looks)
+    return SettlePlan(delete=ids, withdraw=alive, look_again=looks)
 
 
 def _confirmed(one: Pending, view: SettleView, looks: dict[int, Scan]) -> bool:
@@ -74,19 +95,66 @@ def brake(proposals: int, live: int, max_delete: MaxDelete, *, empty: bool) -> b
     return max_delete.share is not None and proposals >= FROM and proposals > max_delete.share * live
 
 
-async def settle_stream(run: RunWork, work: StreamWork, account_id: int, look: Look) -> Counts:
-    """Settle one account's stream; `look` reads a partition again and says whether that went well."""
+async def settle_stream(
+    run: RunWork, work: StreamWork, account: AccountRow, partitions: Mapping[int, Partition], look: Look
+) -> Counts:
+    """Settle one account's stream; `look` reads a partition again and says whether that went well.
+
+    Raises what `get` raises: the proposals stay open then.
+    """
+    if work.stream.can_get:
+        return await _settle_by_get(run, work, account, partitions)
     total = Counts()
     for turn in range(LOOKS + 1):
         final = turn == LOOKS or bool(run.stop)
-        outcome = await _ask(run, work, account_id, final)
+        outcome = await _ask(run, work, account.id, final)
         total.add(outcome.counts)
         if final or not outcome.look_again:
             return total
         if not await _look(outcome.look_again, look):
-            total.add((await _ask(run, work, account_id, True)).counts)
+            total.add((await _ask(run, work, account.id, True)).counts)
             return total
     return total
+
+
+async def _settle_by_get(
+    run: RunWork, work: StreamWork, account: AccountRow, partitions: Mapping[int, Partition]
+) -> Counts:
+    """The provider itself is asked about every proposed deletion, outside of any transaction."""
+    proposed: list[Pending] = []
+
+    def show(view: SettleView) -> SettlePlan:
+        proposed.extend(one for one in view.pending if one.state is PendingState.OPEN)
+        return SettlePlan()
+
+    await run.store.settle(run.run, work.spec, account.id, run.clock.now(), show)
+    answers = Answers()
+    for partition_id, group in groupby(sorted(proposed, key=_by_partition), _by_partition):
+        ours = list(group)
+        for start in range(0, len(ours), ASKED):
+            if not run.stop:
+                chunk = ours[start : start + ASKED]
+                await _get(run, work, account, partitions.get(partition_id), chunk, answers)
+    question = partial(decide, max_delete=run.sync.max_delete, answers=answers)
+    return (await run.store.settle(run.run, work.spec, account.id, run.clock.now(), question)).counts
+
+
+_by_partition = attrgetter("partition_id")
+
+
+async def _get(
+    run: RunWork,
+    work: StreamWork,
+    account: AccountRow,
+    partition: Partition | None,
+    proposed: Sequence[Pending],
+    answers: Answers,
+) -> None:
+    wanted = {one.source_id: one.record_id for one in proposed}
+    async for item in work.stream.get(run.context(work, account, partition), list(wanted)):
+        if item.source_id not in wanted:
+            raise ProtocolError(f"get() answered for {item.source_id!r}, which it was not asked for")
+        (answers.gone if isinstance(item, Tombstone) else answers.alive).add(wanted[item.source_id])
 
 
 async def _ask(run: RunWork, work: StreamWork, account_id: int, final: bool) -> SettleOutcome:

@@ -60,7 +60,10 @@ def settle(
     # A tombstone for what is held already was counted as `pending`: it is held again, whether the plan says so or not.
     again = {key for key in still if counted[key] == PENDING}
     holding = [key for key in dict.fromkeys([*plan.hold, *again]) if key in counted and key not in set(doomed)]
+    alive = [key for key in plan.withdraw if key in counted and key not in still]
     _count_deleted(counts, [counted[key] for key in doomed])
+    _count_withdrawn(counts, [counted[key] for key in alive])
+    tx.run_within("DELETE FROM pending_deletion WHERE record_id IN ({})", (), alive)
     _hold(tx, run, counts, {key: counted[key] for key in holding})
     delete(tx, doomed, spec.deletions, now)
     ledger.add(tx, run, account_id, stream, counts)
@@ -89,6 +92,13 @@ def _count_deleted(counts: Counts, how: Sequence[int]) -> None:
             counts.absent += 1
         else:
             counts.held -= 1
+
+
+def _count_withdrawn(counts: Counts, how: Sequence[int]) -> None:
+    """A tombstone of this run for what the provider still has changed nothing; an absence was never counted."""
+    mistaken = sum(1 for one in how if one == PENDING)
+    counts.pending -= mistaken
+    counts.unchanged += mistaken
 
 
 def _hold(tx: Tx, run: int, counts: Counts, counted: dict[int, int]) -> None:

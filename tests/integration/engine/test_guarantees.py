@@ -1,7 +1,7 @@
 """What the engine promises (DESIGN §7), each with a way to fail, on the real store."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from syncd.sdk import (
     Record,
     Reject,
     StreamInfo,
+    Tombstone,
     Transient,
 )
 from syncd.store import SqlStore
@@ -289,6 +290,52 @@ async def test_a_deletion_shows_in_the_run_that_met_it(tmp_path: Path) -> None:
         report = await b.run()
         assert (str(report.status), report.counts.deleted, report.counts.pending) == ("completed", 1, 0)
         assert "in1" not in b.records("boxes")
+
+
+class AskedStream(PartedStream):
+    """Answers for single items; `tombstones` are told by the delta although the items are still there."""
+
+    async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
+        assert ctx.account is not None
+        self.world.fetched += ids
+        places = [place for (_, account, _), place in self.world.places.items() if account == ctx.account.id]
+        for key in ids:
+            found = next((place.items[key] for place in places if key in place.items), None)
+            yield Tombstone(key) if found is None else Record(key, dict(found))
+
+
+async def test_a_deletion_is_confirmed_by_get_where_the_stream_has_it(tmp_path: Path) -> None:
+    world = World(BOXES, kinds={"boxes": AskedStream})
+    inbox, archive = world.place("boxes", partition="inbox"), world.place("boxes", partition="archive")
+    inbox.put(*letters(8))
+    archive.put("a", "b")
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        inbox.drop("i000", "i001")
+        archive.items["i001"] = {"id": "i001"}  # moved, and the archive's feed does not tell yet
+        report = await b.run()
+        assert sorted(world.fetched) == ["i000", "i001"]
+        assert (report.counts.deleted, report.counts.unchanged, report.counts.pending) == (1, 1, 0)
+        assert report.counts.balanced
+        assert len(archive.rounds) == 2, "no second look where the provider can be asked"
+        assert set(b.records("boxes")) == {*letters(8)[1:], "a", "b"}
+
+
+async def test_a_deletion_that_cannot_be_asked_about_stays_open(tmp_path: Path) -> None:
+    class Silent(AskedStream):
+        async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
+            raise Transient("no answer", exhausted=True)
+            yield Tombstone("")
+
+    world = World(BOXES, kinds={"boxes": Silent})
+    inbox = world.place("boxes", partition="inbox")
+    inbox.put(*letters(8))
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        inbox.drop("i000")
+        report = await b.run()
+        assert (str(report.status), report.counts.pending, report.counts.deleted) == ("partial", 1, 0)
+        assert len(b.records("boxes")) == 8
 
 
 async def test_a_listing_by_position_is_read_twice_before_anything_is_deleted(tmp_path: Path) -> None:
