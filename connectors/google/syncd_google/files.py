@@ -104,7 +104,13 @@ class Files(Stream):
     while it listed is neither missed nor taken for deleted.
     """
 
-    info = StreamInfo("files", "Drive", volatile=("version", "capabilities"), options_schema=OPTIONS)
+    info = StreamInfo(
+        "files",
+        "Drive",
+        # a version moves for changes that nobody sees; a shortcut's target changes without the shortcut's log telling
+        volatile=("version", "capabilities", "shortcutDetails.targetMimeType"),
+        options_schema=OPTIONS,
+    )
 
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
         """My Drive, and every shared drive that the account is a member of (excluded with `shared: false`)."""

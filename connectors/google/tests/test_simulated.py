@@ -243,9 +243,6 @@ async def test_a_walk_of_edits_is_followed_by_delta(mirror: Mirror, world: Googl
     world.page_cap.update(people=7, calendar=6, drive=5, gmail=9)
     await mirror.sync()
     editor = Editor(world, seed)
-    editor.rename_contact = (
-        editor.edit_contact
-    )  # renamed and deleted in one window, the simulator tells the new name only
     for _ in range(6):
         with world.lock:
             done = [editor.random_edit() for _ in range(25)]
