@@ -128,12 +128,14 @@ class Mirror:
         if bookmark is None:
             for gone in set(live) - seen:
                 del live[gone]
+                tags.pop(gone, None)
 
     async def _apply(self, stream: Any, ctx: Context, item: Any, live: Any, tags: Any, seen: set[str]) -> None:
         if isinstance(item, Reject):
             self.rejects.append(item)
         elif isinstance(item, Tombstone):
             live.pop(item.source_id, None)
+            tags.pop(item.source_id, None)
             seen.discard(item.source_id)
         else:
             assert isinstance(item, Record)
