@@ -41,9 +41,13 @@ class Pauses:
     # -- for the scheduler
 
     async def due_states(self, config: Config) -> Mapping[str, DueState]:
-        states = await self.states(config)
+        states, put_off = await self.states(config), await self._parts.store.put_off()
         return {
-            name: DueState(state.next_due_at, enabled(config.syncs[name], state) and state.paused is None)
+            name: DueState(
+                state.next_due_at,
+                enabled(config.syncs[name], state) and state.paused is None,
+                _again_at(config.syncs[name], put_off),
+            )
             for name, state in states.items()
         }
 
@@ -144,3 +148,8 @@ def _asked_wrong(report: RunReport, scope: RunScope) -> bool:
 
 def _cause(report: RunReport) -> str:
     return report.errors[0].message if report.errors else report.reason or "no cause was noted"
+
+
+def _again_at(sync: SyncConfig, put_off: Mapping[tuple[str, str], datetime]) -> datetime | None:
+    """When the first of the sync's partitions that a provider put off may go on."""
+    return min((put_off[key] for stream in sync.streams if (key := (sync.connection, stream)) in put_off), default=None)

@@ -1,6 +1,6 @@
 """Runtime switches of syncs: what a person or a run of failures has set, and when each is due.
 
-Public: SyncState, get, all_states, change.
+Public: SyncState, get, all_states, change, put_off.
 """
 
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from typing import Any
 from .database import Row, Tx
 from .values import micros, moment
 
-__all__ = ["SyncState", "all_states", "change", "get"]
+__all__ = ["SyncState", "all_states", "change", "get", "put_off"]
 
 COLUMNS = "name, enabled, paused, code, reason, since, failures, next_due_at"
 
@@ -44,6 +44,16 @@ def get(tx: Tx, name: str) -> SyncState:
 def all_states(tx: Tx) -> dict[str, SyncState]:
     rows = tx.rows(f"SELECT {COLUMNS} FROM sync_state ORDER BY name")  # noqa: S608
     return {row[0]: _state(row) for row in rows}
+
+
+def put_off(tx: Tx) -> dict[tuple[str, str], datetime]:
+    """(connection, stream) → the earliest moment at which a provider lets a partition that it put off go on."""
+    rows = tx.rows(
+        "SELECT c.name, s.name, min(p.due_at) FROM partition p JOIN stream s ON s.id = p.stream_id"
+        " JOIN connection c ON c.id = s.connection_id JOIN account a ON a.id = p.account_id"
+        " WHERE p.due_at IS NOT NULL AND p.gone_at IS NULL AND a.gone_at IS NULL GROUP BY c.name, s.name"
+    )
+    return {(connection, stream): at for connection, stream, due in rows if (at := moment(due)) is not None}
 
 
 def change(tx: Tx, name: str, changes: dict[str, Any]) -> SyncState:

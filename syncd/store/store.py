@@ -328,6 +328,10 @@ class SqlStore:
     async def sync_states(self) -> Mapping[str, SyncState]:
         return await self._read(states.all_states)
 
+    async def put_off(self) -> Mapping[tuple[str, str], datetime]:
+        """(connection, stream) → when a partition that its provider put off may go on; past moments included."""
+        return await self._read(states.put_off)
+
     async def set_sync_state(self, name: str, **changes: Any) -> SyncState:
         """Set some of SyncState's fields, leave the others."""
         return await self._write(lambda tx: states.change(tx, name, changes), durable=True)

@@ -24,6 +24,7 @@ METADATA = MetaData(
 )
 
 HAS_CONTENT = sqltext("sha256 IS NOT NULL")
+PUT_OFF = sqltext("due_at IS NOT NULL")
 KEY = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only for INTEGER
 
 
@@ -99,7 +100,11 @@ class Partition(Table, table=True):
     `live` and `kept` count its records in state live, and gone-but-kept or out of scope.
     """
 
-    __table_args__ = (UniqueConstraint("stream_id", "holder", "source_id"), Index(None, "account_id", "stream_id"))
+    __table_args__ = (
+        UniqueConstraint("stream_id", "holder", "source_id"),
+        Index(None, "account_id", "stream_id"),
+        Index(None, "due_at", sqlite_where=PUT_OFF, postgresql_where=PUT_OFF),
+    )
     id: int = key()
     stream_id: int = refers("stream.id")
     account_id: int = refers("account.id")

@@ -200,6 +200,13 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_partition_account_id_stream_id"), ["account_id", "stream_id"], unique=False
         )
+        batch_op.create_index(
+            batch_op.f("ix_partition_due_at"),
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
 
     op.create_table(
         "run_scope",
