@@ -24,7 +24,7 @@ def told(site: Site) -> dict[tuple[str, ...], Any]:
     """Every record, tombstones too, without what may differ: numbers of the feed, moments."""
     out = {}
     for stream in STREAMS:
-        for record in [*site.records(stream), *site.records(stream, "--deleted")]:
+        for record in [*site.records(stream), *site.records(stream, deleted=True)]:
             shared = stream == "files" and record["partition"]
             key = (stream, "" if shared else record["account"], record["partition"], record["source_id"])
             assert key not in out, f"twice: {key}"

@@ -17,6 +17,10 @@ from typing import Any
 import httpx
 from syncd_simulator import GoogleWorld
 
+from syncd.sdk import SystemClock
+from syncd.store import open_store
+from tests.support.forked import Forked, run_command
+
 EVENTS = {"accept": "text/event-stream"}
 SYNCD = Path(sys.executable).with_name("syncd")
 
@@ -63,26 +67,28 @@ class Site:
     @contextlib.contextmanager
     def daemon(self) -> Iterator["Daemon"]:
         """A daemon that answers; killed at the end if it still lives."""
-        log = (self.state.parent / "daemon.log").open("ab")
-        process = subprocess.Popen([SYNCD, "run"], env=self.environment, stdout=log, stderr=log)
+        log = str(self.state.parent / "daemon.log")
+        process = Forked(run_command, (("run",), self.environment, log))
         try:
             yield Daemon(process, self.state / "syncd.sock")
         finally:
-            process.kill()
-            process.wait()
-            log.close()
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait(20)
 
-    def records(self, stream: str, *more: str) -> list[dict[str, Any]]:
-        out = self.run("records", "--connection", "acme", "--stream", stream, "--ndjson", *more)
-        if isinstance(out, dict):
-            return [out]
-        return [json.loads(line) for line in out.splitlines()]
+    def records(self, stream: str, **query: Any) -> list[dict[str, Any]]:
+        """Read from the store itself, which no daemon may hold meanwhile."""
+        store = open_store(self.state, SystemClock())
+        try:
+            return list(store.records("acme", stream, **query))
+        finally:
+            store.close()
 
 
 class Daemon:
     """A daemon process and its socket."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", socket: Path) -> None:
+    def __init__(self, process: Forked, socket: Path) -> None:
         self.process = process
         self.socket = socket
         self._wait()
@@ -90,7 +96,7 @@ class Daemon:
     def _wait(self) -> None:
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}"
+            assert self.process.poll() is None, "the daemon ended"
             try:
                 with self.client() as client:
                     client.get("/status").raise_for_status()
@@ -124,4 +130,4 @@ class Daemon:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.process.wait(20)

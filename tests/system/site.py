@@ -6,7 +6,6 @@ Public: FakeSite, Daemon.
 import io
 import json
 import logging
-import multiprocessing
 import os
 import shutil
 import signal
@@ -24,6 +23,7 @@ import httpx
 import structlog
 
 from syncd.cli.app import run as command_line
+from tests.support.forked import Forked, run_command
 
 SYNCD = str(Path(sys.executable).with_name("syncd"))
 HERE = Path(__file__).parent
@@ -121,48 +121,13 @@ class FakeSite:
         return Daemon(self, arguments)
 
 
-class Forked:
-    """A process forked from a server that has imported everything already: seconds less than a fresh interpreter."""
-
-    def __init__(self, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["syncd.daemon", "syncd.web.api", "syncd.web.server", "alembic.command"])
-        self._process = context.Process(target=target, args=arguments)
-        self._process.start()
-
-    @property
-    def pid(self) -> int:
-        assert self._process.pid is not None
-        return self._process.pid
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
-
-    def wait(self, seconds: float) -> int:
-        self._process.join(seconds)
-        assert self._process.exitcode is not None, f"still there after {seconds} s"
-        return self._process.exitcode
-
-
-def _run_daemon(arguments: tuple[str, ...], environment: dict[str, str], log: str) -> None:
-    """In the forked process: as if the command had been started with this environment."""
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.path.insert(0, environment["PYTHONPATH"])
-    sys.exit(command_line(["run", *arguments]))
-
-
 class Daemon:
     """`syncd run` for the length of a `with` block."""
 
     def __init__(self, site: FakeSite, arguments: tuple[str, ...]) -> None:
         self.site = site
         self.log = site.folder / "daemon.log"
-        self.process = Forked(_run_daemon, (arguments, site.environment, str(self.log)))
+        self.process = Forked(run_command, (("run", *arguments), site.environment, str(self.log)))
         self.http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(site.state / "syncd.sock")),
             base_url="http://syncd/api/v1",
