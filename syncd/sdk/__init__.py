@@ -49,6 +49,7 @@ from .types import (
     StreamInfo,
     Tombstone,
 )
+from .units import parse_duration, parse_size
 
 API_VERSION = 1
 
@@ -99,6 +100,8 @@ __all__ = [
     "Writable",
     "conceal",
     "hookimpl",
+    "parse_duration",
+    "parse_size",
     "redact",
     "retry_after_seconds",
     "retryable",

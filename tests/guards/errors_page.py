@@ -1,6 +1,6 @@
 """docs/errors.md, made from the catalogue: `python tests/guards/errors_page.py > docs/errors.md`."""
 
-from syncd.plugins import load_plugins
+from syncd.plugins import discover
 from syncd.sdk.errors import CATALOGUE, Explanation
 
 
@@ -18,7 +18,7 @@ def render(entries: list[Explanation]) -> str:
 
 
 def page() -> str:
-    connectors = load_plugins().connectors
+    connectors = discover().connectors
     own = [entry for name in sorted(connectors) for entry in connectors[name].info.errors]
     return render([*CATALOGUE.values(), *own])
 
