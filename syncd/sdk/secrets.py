@@ -7,6 +7,7 @@ out of any text on its way to a log, an error, an answer or a terminal.
 """
 
 from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 __all__ = ["BLOT", "Secret", "conceal", "redact"]
 
@@ -63,9 +64,9 @@ def redact(text: str) -> str:
 
 
 def _parts(value: str) -> list[str]:
-    """The value, and its lines: a key file is quoted line by line in tracebacks and in JSON with escaped ends."""
+    """The value, as it stands in a URL too, and its lines: a key file is quoted line by line, in JSON with escaped ends."""
     stripped = value.strip()
-    parts = {stripped} if len(stripped) >= SHORTEST else set()
+    parts = {stripped, quote(stripped, safe=""), quote_plus(stripped)} if len(stripped) >= SHORTEST else set()
     if "\n" in stripped or "\\n" in stripped:
         lines = stripped.replace("\\n", "\n").splitlines()
         parts.update(line.strip() for line in lines if len(line.strip()) >= 24)

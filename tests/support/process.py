@@ -51,11 +51,15 @@ class Site:
         (self.config / "acme.yaml").write_text(json.dumps(document))  # JSON is YAML
         self.environment = {**os.environ, "SYNCD_CONFIG": str(self.config), "SYNCD_STATE": str(self.state)}
 
-    def run(self, *arguments: str, code: int | None = 0) -> Any:
-        """Run a command to its end; its JSON if it printed some. `code`: the exit code it must have."""
-        done = subprocess.run(
+    def process(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, whatever its exit code."""
+        return subprocess.run(
             [SYNCD, *arguments], env=self.environment, capture_output=True, text=True, timeout=120, check=False
         )
+
+    def run(self, *arguments: str, code: int | None = 0) -> Any:
+        """Run a command to its end; its JSON if it printed some. `code`: the exit code it must have."""
+        done = self.process(*arguments)
         assert code is None or done.returncode == code, (
             f"{arguments} exited {done.returncode}: {done.stdout}{done.stderr}"
         )
