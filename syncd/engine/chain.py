@@ -11,15 +11,30 @@ import orjson
 
 from syncd.sdk import DELTA, JSON, Blob, Page, ProtocolError, Record, Reject, StreamInfo, Tombstone, Transient
 
-__all__ = ["EMPTY_PAGES", "INACTIVITY", "LARGEST_CURSOR", "Ahead", "Chain", "Stopped", "check_json"]
+__all__ = [
+    "EMPTY_PAGES",
+    "INACTIVITY",
+    "LARGEST_CURSOR",
+    "SAME_PAGES",
+    "Ahead",
+    "Chain",
+    "Endless",
+    "Stopped",
+    "check_json",
+]
 
 INACTIVITY = 600.0  # seconds without a page, a request or a wait after which a stream counts as hanging
 LARGEST_CURSOR = 256 * 1024  # bytes of JSON
 EMPTY_PAGES = 10_000  # in a row
+SAME_PAGES = 1_000  # in a row, with the same ids in the same order
 
 
 class Stopped(Exception):
     """The run is to end: no further page is taken."""
+
+
+class Endless(ProtocolError):
+    """The pages would go on for ever: to read on, or again, does not help in this run."""
 
 
 class Ahead:
@@ -100,6 +115,8 @@ class Chain:
         self._steps = 0
         self._power = 1
         self._empty = 0
+        self._same = 0
+        self._ids = 0  # a hash of the last page's
 
     def admit(self, page: object) -> Page:
         """The page, if it makes sense after those before it. Raises ProtocolError."""
@@ -152,7 +169,12 @@ class Chain:
         empty = not page.items and not page.skipped
         self._empty = self._empty + 1 if empty else 0
         if self._empty >= EMPTY_PAGES:
-            raise self._wrong(f"yielded {EMPTY_PAGES} empty pages in a row")
+            raise self._endless(f"yielded {EMPTY_PAGES} empty pages in a row")
+        ids = hash(tuple([item.source_id for item in page.items]))
+        self._same = self._same + 1 if ids == self._ids and not empty else 0
+        self._ids = ids
+        if self._same >= SAME_PAGES:
+            raise self._endless(f"yielded the same items {SAME_PAGES} times in a row")
         if page.resume is None:
             return
         if page.resume == self._resume:
@@ -165,6 +187,9 @@ class Chain:
         self._steps += 1
         if self._steps == self._power:  # Brent: milestones at growing distances find every cycle, in no memory
             self._milestone, self._steps, self._power = page.resume, 0, self._power * 2
+
+    def _endless(self, what: str) -> ProtocolError:
+        return Endless(f"stream {self._info.name} {what}")
 
     def _wrong(self, what: str) -> ProtocolError:
         return ProtocolError(f"stream {self._info.name} {what}")

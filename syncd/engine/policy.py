@@ -10,6 +10,7 @@ import random
 import traceback
 from dataclasses import dataclass, replace
 
+from syncd.engine.chain import Endless
 from syncd.engine.pacing import backoff
 from syncd.engine.ports import RunError, StaleRound
 from syncd.sdk import (
@@ -59,7 +60,7 @@ def decide(error: BaseException, failure: Failure, rng: random.Random) -> Decisi
     match error:
         case RateLimited():
             return Decision(Next.WAIT, error.code, error.retry_after)
-        case Transient(exhausted=True):
+        case Transient(exhausted=True) | Endless():
             return Decision(Next.FAIL, error.code)
         case Transient() | ProtocolError():
             return _again(error, failure, rng)
@@ -74,6 +75,8 @@ def as_error(error: BaseException) -> BaseException:
     """httpx's own errors, where a connector let them through, as the SDK's."""
     if isinstance(error, httpx.TransportError | httpx.DecodingError):
         return Transient(f"the connection failed: {type(error).__name__}")
+    if isinstance(error, httpx.InvalidURL):
+        return ProtocolError(f"an id or a link that the provider gave makes no address: {error}")
     return error
 
 
@@ -87,6 +90,7 @@ def describe(
     source_id: str | None = None,
 ) -> RunError:
     """The entry of a run's `errors`, with every known secret blotted out and the hint of its code."""
+    error = as_error(error)
     known = isinstance(error, SyncdError)
     code = code or (error.code if isinstance(error, SyncdError) else "SYN-PLUGIN-001")
     explanation = explanation_of(code)

@@ -34,7 +34,7 @@ from .api import Api, Params
 from .cursors import VERSION, read_cursor
 from .errors import Fault
 from .events import Event, Series, summary_of
-from .wire import Chain, Sliced, decode, instant, next_token, text_of
+from .wire import LONGEST_LIST, Chain, Sliced, decode, instant, next_token, text_of
 
 __all__ = ["Calendar"]
 
@@ -87,7 +87,7 @@ class Calendar(Stream):
 
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
         """All calendars that the account lists, hidden ones included."""
-        api, chain = Api(ctx, "calendar", WHAT), Chain("calendar list")
+        api, chain = Api(ctx, "calendar", WHAT), Chain("calendar list", LONGEST_LIST)
         token: str | None = None
         every = ctx.options.get("calendars") == "all"
         found: list[Partition] = []

@@ -11,7 +11,7 @@ from syncd.sdk import Account, AccountGone, Context, Forbidden, ProtocolError, S
 from .api import Api
 from .errors import NOT_ADMIN, Fault
 from .settings import DIRECTORY
-from .wire import Chain, decode, next_token
+from .wire import LONGEST_LIST, Chain, decode, next_token
 
 __all__ = ["myself", "probe_directory", "users"]
 
@@ -25,7 +25,7 @@ NO_MAILBOX = {"mail": "unavailable: no mailbox"}
 
 async def users(ctx: Context) -> AsyncIterator[Account]:
     """All users, suspended and archived ones included; complete or an error (§8: no delta, no sync token)."""
-    api, chain = Api(ctx, "admin", None), Chain(WHAT)
+    api, chain = Api(ctx, "admin", None), Chain(WHAT, LONGEST_LIST)
     token: str | None = None
     while True:
         page = await _page(ctx, api, PAGE_SIZE, token)

@@ -30,7 +30,7 @@ from .api import Api, Params
 from .content import File, blob_of, download, max_size
 from .cursors import VERSION, read_cursor
 from .errors import Fault
-from .wire import Chain, Sliced, decode, instant, next_token, text_of
+from .wire import LONGEST_LIST, Chain, Sliced, decode, instant, next_token, text_of
 
 __all__ = ["Files"]
 
@@ -114,7 +114,7 @@ class Files(Stream):
 
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
         """My Drive, and every shared drive that the account is a member of (excluded with `shared: false`)."""
-        api, chain = Api(ctx, "drive", WHAT), Chain("shared drives")
+        api, chain = Api(ctx, "drive", WHAT), Chain("shared drives", LONGEST_LIST)
         found, token = [Partition("", "My Drive")], None
         while True:
             params: Params = {"pageSize": DRIVES_SIZE, "pageToken": token, "fields": "nextPageToken,drives(id,name)"}

@@ -76,7 +76,7 @@ class Mail(Stream):
             if not place.todo and place.more:
                 items += await mailbox.advance(place)
             page, error = await mailbox.fill(place, items)
-            if page.last or page.items or page.skipped:
+            if page.items or page.skipped or not error:  # an empty page too: the engine sees whether there is an end
                 yield page
             if page.last:
                 return

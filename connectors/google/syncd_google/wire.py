@@ -19,19 +19,36 @@ import orjson
 
 from syncd.sdk import ProtocolError, Reject
 
-__all__ = ["Chain", "Sliced", "decode", "instant", "item_id", "lift", "next_token", "rfc3339", "sound", "text_of"]
+__all__ = [
+    "LONGEST_LIST",
+    "Chain",
+    "Sliced",
+    "decode",
+    "instant",
+    "item_id",
+    "lift",
+    "next_token",
+    "rfc3339",
+    "sound",
+    "text_of",
+]
 
 T = TypeVar("T")
 E = TypeVar("E")
 TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
 LONGEST_ID = 2048  # characters
+LONGEST_LIST = 2_000  # pages of a list that is read to its end at once: users, calendars, shared drives
 
 
 class Chain:
-    """Guards a chain of pages: a token that was there before would never end (examples §2)."""
+    """Guards a chain of pages: a token that was there before would never end (examples §2).
 
-    def __init__(self, what: str) -> None:
+    `most` tokens at the most, where nobody else looks at the pages as they come.
+    """
+
+    def __init__(self, what: str, most: int | None = None) -> None:
         self._what = what
+        self._most = most
         self._seen: set[int] = set()
 
     def follow(self, token: str) -> str:
@@ -42,6 +59,8 @@ class Chain:
         if mark in self._seen:
             raise ProtocolError(f"{self._what}: Google repeats a page token; the pages would never end")
         self._seen.add(mark)
+        if self._most is not None and len(self._seen) > self._most:
+            raise ProtocolError(f"{self._what}: more than {self._most} pages; they would never end")
         return token
 
 

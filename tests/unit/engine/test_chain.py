@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.chain import Ahead, Chain, Stopped
+from syncd.engine.chain import Ahead, Chain, Endless, Stopped
 from syncd.engine.events import BACKLOG, PageCommitted, PartitionEnded, Progress, RunFinished
 from syncd.engine.ports import Counts, RunStatus
 from syncd.engine.stop import Stop
@@ -92,8 +92,13 @@ def test_a_long_honest_chain_passes() -> None:
 
 
 def test_empty_pages_without_end_are_an_error() -> None:
-    with pytest.raises(ProtocolError, match="empty pages"):
+    with pytest.raises(Endless, match="empty pages"):
         read(range(20_000))
+
+
+def test_the_same_items_without_end_are_an_error() -> None:
+    with pytest.raises(Endless, match="the same items"):
+        read(range(5_000), Record("a", {}))
 
 
 async def test_work_is_bounded_and_the_first_error_ends_it() -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from syncd.config.model import MaxDelete
+from syncd.engine.chain import Endless
 from syncd.engine.pacing import backoff
 from syncd.engine.policy import Failure, decide, describe
 from syncd.engine.ports import (
@@ -132,6 +133,8 @@ def test_a_request_for_a_full_round_supersedes_one_that_began_before() -> None:
         (Transient(), Failure(4), Next.FAIL, "SYN-NET-001"),
         (Transient(), Failure(1, 60), Next.FAIL, "SYN-NET-001"),
         (Transient(exhausted=True), Failure(), Next.FAIL, "SYN-NET-001"),
+        (Endless("for ever"), Failure(), Next.FAIL, "SYN-PROTO-001"),
+        (httpx.InvalidURL("too long"), Failure(), Next.RETRY, "SYN-PROTO-001"),
         (ProtocolError(), Failure(), Next.RETRY, "SYN-PROTO-001"),
         (ProtocolError(), Failure(4), Next.FAIL, "SYN-PROTO-001"),
         (CursorExpired(), Failure(), Next.FULL_ROUND, "SYN-CURSOR-001"),
