@@ -25,6 +25,7 @@ from .work import Doubt, Fresh, Known, Work, known_rows, scope_of
 
 __all__ = ["apply_page"]
 
+LONGEST_ID = 2048  # bytes: what every database's index takes beside its other columns
 LARGEST_PLACE = 256 * 1024  # bytes of a resume point or a bookmark
 PLACE = (
     "SELECT fence, stream_id, account_id, shared, round_id, lease_owner, last_round, round_listed, round_unproven,"
@@ -97,7 +98,7 @@ def _apply_items(work: Work, items: Sequence[Item], contents: Mapping[str, Conte
 def _sift(work: Work, items: Sequence[Item]) -> tuple[dict[str, Record], dict[str, Tombstone]]:
     """Rejects aside; of several items with one id the last counts, the earlier ones are `unchanged`."""
     rest = [item for item in items if not isinstance(item, Reject)]
-    work.rejects += [item for item in items if isinstance(item, Reject)]
+    work.rejects += [_nameable(item) for item in items if isinstance(item, Reject)]
     if not _all_storable(rest):
         for item in rest:
             if not _storable(item.source_id):
@@ -110,16 +111,27 @@ def _sift(work: Work, items: Sequence[Item]) -> tuple[dict[str, Record], dict[st
     return records, tombstones
 
 
+def _nameable(item: Reject) -> Reject:
+    """One whose id cannot be stored has none."""
+    return item if item.source_id is None or _storable(item.source_id) else Reject(item.reason, None, item.data)
+
+
 def _all_storable(items: Sequence[Record | Tombstone]) -> bool:
     try:
-        return _storable("".join([item.source_id for item in items]) or "-") and all(item.source_id for item in items)
+        ids = [item.source_id for item in items]
+        short = max(map(len, ids), default=0) <= LONGEST_ID // 4  # a character has at most four bytes
+        return short and all(ids) and _clean("".join(ids))
     except TypeError:
         return False
 
 
 def _storable(text: object) -> bool:
-    """A text that every database takes: not empty, no NUL, no half characters."""
-    if not isinstance(text, str) or not text or "\0" in text:
+    """A text that every database takes as a key: not empty, not endless, no NUL, no half characters."""
+    return isinstance(text, str) and bool(text) and _clean(text) and len(text.encode()) <= LONGEST_ID
+
+
+def _clean(text: str) -> bool:
+    if "\0" in text:
         return False
     try:
         text.encode()

@@ -82,7 +82,8 @@ def add_errors(tx: Tx, run: int, errors: Sequence[RunError]) -> None:
 
 
 def _error_row(run: int, error: RunError) -> tuple[object, ...]:
-    where = (error.stream, error.account, error.partition, error.source_id)
+    partition, source_id = (text and _clean(text) for text in (error.partition, error.source_id))
+    where = (error.stream, error.account, partition, source_id)
     detail = None if error.detail is None else _clean(error.detail)
     return (run, error.code, _clean(error.message), *where, error.hint and _clean(error.hint), detail)
 

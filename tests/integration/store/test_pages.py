@@ -105,11 +105,17 @@ def test_a_payload_that_is_no_json_object_fails_alone(desk: Any, record: Any, da
     assert [error.source_id for error in outcome.errors] == ["bad"]
 
 
-@pytest.mark.parametrize("key", ["", "a\0b", "\ud800"])
+@pytest.mark.parametrize("key", ["", "a\0b", "\ud800", "x" * 3000])
 def test_an_id_that_cannot_be_stored_fails_alone(desk: Any, record: Any, key: str) -> None:
     outcome = desk.apply(desk.open(desk.part()), record("good"), record(key), last=True, bookmark="b")
     assert outcome.counts == Counts(new=1, failed=1, listed=2)
     assert desk.ids() == {"good"}
+
+
+@pytest.mark.parametrize("key", ["", "a\0b", "\ud800", "x" * 3000])
+def test_a_reject_whose_id_cannot_be_stored_has_none(desk: Any, key: str) -> None:
+    assert desk.full(desk.part(), Reject("odd", key, b"raw")) == Counts(failed=1, listed=1)
+    assert desk.sql("SELECT source_id, reason FROM quarantine") == [(None, "odd")]
 
 
 def test_strange_texts_beside_the_payload_do_not_fail_the_page(desk: Any, record: Any) -> None:
