@@ -1,6 +1,6 @@
 """Commands that decide: approve, reject, reset. They ask on a terminal and go on without asking elsewhere.
 
-Public: register.
+Public: register, show_held.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ import click
 from .completion import sync_names
 from .options import Ask, command
 
-__all__ = ["register"]
+__all__ = ["register", "show_held"]
 
 TOPIC = "Deletions"
 ORIGINS = {
@@ -60,7 +60,7 @@ async def _decide(ask: Ask, name: str, approve: bool, yes: bool, scope: Mapping[
     async with ask.door() as control:
         held = await control.held(name, **scope)
         if not ask.json:
-            _show_held(held)
+            show_held(held)
         if held["count"] and not confirmed(_question(approve, held["count"]), yes=yes):
             say("nothing was decided")
             return 1
@@ -84,7 +84,8 @@ def _none(name: str, approve: bool) -> dict[str, Any]:
     return {"sync": name, "decision": "approved" if approve else "rejected", "decided": 0, "sets": []}
 
 
-def _show_held(held: Mapping[str, Any]) -> None:
+def show_held(held: Mapping[str, Any]) -> None:
+    """What waits for a decision, with a few examples."""
     from .output import say, table
 
     if not held["count"]:

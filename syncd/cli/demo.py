@@ -21,6 +21,7 @@ from syncd_simulator.google.seed import demo_organisation
 
 from syncd.control.errors import ControlError
 
+from .deciding import show_held
 from .output import console, facts, plain_text, say, span, styled, table
 from .progress import Watch, counts_text, show_report
 
@@ -111,6 +112,15 @@ class _Demo:
         with Watch(quiet=False) as watch:
             end = await watch.follow(self.control.sync(SYNC))
         show_report(end["report"])
+        if end["report"]["status"] == "held":
+            await self.approve()
+
+    async def approve(self) -> None:
+        """Deletions that syncd will not do unasked: in real life a person looks at them first."""
+        held = await self.control.held(SYNC)
+        show_held(held)
+        await self.control.decide(SYNC, True, shown=held["shown"])
+        say("  approved, as `syncd approve` does after asking", style="yellow")
 
     async def edits(self) -> str:
         with self.world.lock:
@@ -173,7 +183,13 @@ def _summary(folder: Path, runs: list[dict[str, Any]]) -> None:
         [run["run"], styled(run["status"]), span(run["duration_s"]), f"{run['requests']:,}", counts_text(run["counts"])]
         for run in runs
     ]
-    table(["run", "status", "took", "requests", "counts"], rows, title=f"history of {SYNC}", right=("run", "requests"))
+    table(
+        ["run", "status", "took", "requests", "counts"],
+        rows,
+        title=f"history of {SYNC}",
+        right=("run", "requests"),
+        fold=("counts",),
+    )
     database = folder / "state" / "syncd.db"
     facts([("configuration", folder / "config"), ("database", database), ("sample query", QUERY)])
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:

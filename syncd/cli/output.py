@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
+SHORT = 12  # characters of a column that is shown whole on any terminal
+
 __all__ = ["ago", "confirmed", "console", "count", "emit", "facts", "note", "plain_text", "say", "styled", "table"]
 
 STYLES = {
@@ -87,12 +89,17 @@ def table(
     from rich.table import Table
 
     drawn = Table(title=styled(title, "bold") if title else None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    for place, name in enumerate(columns):
         justify: Literal["right", "left"] = "right" if name in right else "left"
         folds = name in fold
-        drawn.add_column(name, justify=justify, overflow="fold" if folds else "ellipsis", no_wrap=not folds)
-    for row in rows:
-        drawn.add_row(*[_cell(cell) for cell in row])
+        widest = max([len(name), *(len(str(row[place])) for row in cells)])
+        least = widest if widest <= SHORT and not folds else None  # what is short anyway is never cut
+        drawn.add_column(
+            name, justify=justify, overflow="fold" if folds else "ellipsis", no_wrap=not folds, min_width=least
+        )
+    for row in cells:
+        drawn.add_row(*row)
     console().print(drawn)
 
 
