@@ -22,6 +22,7 @@ from syncd.sdk import (
     Context,
     Forbidden,
     Page,
+    ProtocolError,
     RateLimited,
     Record,
     SyncdError,
@@ -63,7 +64,7 @@ class Fetcher:
         asked = [(source_id, blob) for source_id, blob in blobs.items() if not blob.skip]
         plan = await self._job.run.store.plan_contents(self._rnd, asked)
         out.update(plan.settled)
-        single, batches = self._sort(plan.fetch)
+        single, batches = self._sort(self._at_hand(plan.fetch, out))
         for batch in batches:
             single.extend(await self._batch(batch, out))
 
@@ -111,6 +112,20 @@ class Fetcher:
         return self._failed(source_id, error)
 
     # -- inside
+
+    def _at_hand(self, wanted: Sequence[Wanted], out: dict[str, Content]) -> list[Wanted]:
+        """Small contents that came with their items are done at once; gives the others."""
+        limit, rest = self._job.work.max_size, []
+        for source_id, blob in wanted:
+            content = None
+            if blob.content is not None and (limit is None or len(blob.content) <= limit):
+                with contextlib.suppress(ProtocolError):  # does not match: it goes the way of all others
+                    content = self._job.run.store.small_content(blob, blob.content)
+            if content is None:
+                rest.append((source_id, blob))
+            else:
+                out[source_id] = content
+        return rest
 
     def _sort(self, wanted: Sequence[Wanted]) -> tuple[list[Wanted], Iterator[list[Wanted]]]:
         """What is fetched one by one, and what in batches."""

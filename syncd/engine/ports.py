@@ -239,7 +239,10 @@ class ContentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What became of a record's content before its page's transaction."""
+    """What became of a record's content before its page's transaction.
+
+    `small`: the bytes themselves, where the page's own transaction keeps them (`Store.small_content`).
+    """
 
     state: ContentState
     sha256: str | None = None
@@ -247,6 +250,7 @@ class Content:
     mime_type: str | None = None
     reason: str | None = None
     code: str | None = None
+    small: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,6 +486,11 @@ class Store(Protocol):
 
         Raises ProtocolError (code SYN-CONTENT-003) if it does not match; ContentUnavailable("too_large") above
         `max_size`. Errors of `chunks` pass through; nothing of a broken download stays.
+        """
+
+    def small_content(self, blob: Blob, raw: bytes) -> Content | None:
+        """Content that came with its item, checked like any; its page's transaction keeps it. None if it is too large
+        for that: then it goes through `store_content`. Raises ProtocolError (code SYN-CONTENT-003).
         """
 
     async def known(self, partition_id: int, source_ids: Sequence[str]) -> dict[str, str | None]:

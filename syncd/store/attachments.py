@@ -1,6 +1,6 @@
 """Content as far as the page transaction knows it: references that must hold, journal rows and retry rows.
 
-Public: checked, settle.
+Public: keep, checked, settle, retry_row.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,17 @@ from .database import Tx
 from .values import dumps
 from .work import Work
 
-__all__ = ["checked", "retry_row", "settle"]
+__all__ = ["checked", "keep", "retry_row", "settle"]
 
 LOST = Content(ContentState.FAILED, reason="the content was removed meanwhile", code="SYN-CONTENT-002")
+
+
+def keep(tx: Tx, contents: Mapping[str, Content]) -> None:
+    """Small contents that came with their items get their rows in the page's own transaction."""
+    rows = {one.sha256: (one.sha256, one.size, one.small, False) for one in contents.values() if one.small is not None}
+    if rows:
+        tail = "ON CONFLICT (sha256) DO UPDATE SET doomed = FALSE"
+        tx.insert("INSERT INTO blob (sha256, size, content, doomed)", list(rows.values()), tail)
 
 
 def checked(tx: Tx, contents: Mapping[str, Content]) -> Mapping[str, Content]:

@@ -1,6 +1,6 @@
 """Content: blobs by their SHA-256, small ones in the database, larger ones as files.
 
-Public: Blobs (the files), plan, Download, place, known_tags.
+Public: Blobs (the files), plan, Download, small, place, known_tags.
 
 A download streams to `blobs/tmp`, is checked against the provider's size and hash, flushed to the disk, and takes its
 place `blobs/ab/cdef…` inside the transaction that journals it: the one writer, so that nothing removes it in between.
@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from syncd.engine.ports import Content, ContentPlan, ContentState, OpenRound
@@ -21,7 +22,7 @@ from .errors import StoreFailed
 from .values import loads
 from .work import scope_of
 
-__all__ = ["Blobs", "Download", "known_tags", "place", "plan"]
+__all__ = ["Blobs", "Download", "known_tags", "place", "plan", "small"]
 
 INLINE = 16 * 1024  # bytes: up to here a row is cheaper than a file
 CHUNK = 256 * 1024
@@ -138,6 +139,15 @@ def _write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def small(blobs: Blobs, owner: str, blob: Blob, raw: bytes) -> Content | None:
+    """Content at hand, if a row takes it. Raises ProtocolError if it is not what the provider promised."""
+    if len(raw) > INLINE:
+        return None
+    download = Download(blobs, owner, blob, None)
+    download.feed(raw)
+    return replace(download.finish(), small=raw)
 
 
 def place(

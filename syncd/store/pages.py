@@ -83,6 +83,7 @@ def _apply_items(work: Work, items: Sequence[Item], contents: Mapping[str, Conte
     known = known_rows(work, ids)
     if former:
         changes.rename(work, records, known)
+    attachments.keep(work.tx, contents)
     contents = attachments.checked(work.tx, contents)
     fresh, doubtful = _compare(work, records, known, contents)
     changes.write(work, fresh, changes.decide(work, doubtful, contents), contents)

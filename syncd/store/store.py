@@ -233,6 +233,9 @@ class SqlStore:
         finally:
             download.discard()
 
+    def small_content(self, blob: Blob, raw: bytes) -> Content | None:
+        return content.small(self._blobs, self._owners.id, blob, raw)
+
     async def _fed(self, download: Download, chunk: bytes) -> None:
         """Large chunks are hashed and written in a thread, small ones are not worth the way there."""
         if len(chunk) < content.INLINE:
