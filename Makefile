@@ -18,8 +18,9 @@ setup: $(STAMP)  ## make .venv with everything in it, from pinned dependencies
 $(STAMP): $(MANIFESTS) Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet --compile-bytecode requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps -e . -e connectors/google -e simulator uv==0.13.8
+	@$(BIN)/python -m compileall -q syncd connectors simulator
 	@touch $(STAMP)
 
 demo: setup  ## mirror a simulated organisation in front of you

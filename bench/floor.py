@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import orjson
 
-BATCH = 100
+BATCH = 50  # what Gmail recommends, and what syncd asks for
 PART = re.compile(rb"\r\n\r\n(\{.*?\})\r\n--bench", re.DOTALL)
 
 

@@ -260,15 +260,15 @@ async def test_trap_23_an_empty_mailbox_has_no_messages_key(google, box) -> None
 
 
 async def test_long_listings_come_in_small_pages_that_can_go_on_anywhere(google, box) -> None:
-    names = [f"b{n}" for n in range(120)]
+    names = [f"b{n}" for n in range(220)]
     box.messages = {name: message(name) for name in names}
-    box.listing = lists({"messages": ids(*names[:110]), "nextPageToken": "l2"}, {"messages": ids(*names[110:])})
+    box.listing = lists({"messages": ids(*names[:210]), "nextPageToken": "l2"}, {"messages": ids(*names[210:])})
     pages = await google.pages("mail")
-    assert [len(page.items) for page in pages] == [50, 50, 10, 10]
-    assert pages[0].resume["todo"] == names[50:110]
-    box.listing = lists({"messages": ids(*names[110:])})
+    assert [len(page.items) for page in pages] == [100, 100, 10, 10]
+    assert pages[0].resume["todo"] == names[100:210]
+    box.listing = lists({"messages": ids(*names[210:])})
     rest = await google.pages("mail", cursor=pages[1].resume)
-    assert [item.source_id for page in rest for item in page.items] == names[100:]
+    assert [item.source_id for page in rest for item in page.items] == names[200:]
     assert rest[-1].bookmark == {"v": 1, "history": "100"}
     assert box.profile == 1
 
