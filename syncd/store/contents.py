@@ -250,6 +250,8 @@ def _same_tag(row: Row | None, blob: Blob) -> Content | None:
     if row is None or row[1] != blob.tag or row[2] is None:
         return None
     held = loads(row[2])
+    if held.get("skipped") == "too_large":  # for whoever knows today's limit
+        return None
     if "skipped" in held:
         return Content(ContentState.SKIPPED, reason=held["skipped"])
     return Content(ContentState.STORED, held["sha256"], held["size"], held["mime_type"])

@@ -161,7 +161,11 @@ def _compare(
             and row[3] == partition
             and row[4] == LIVE
             and row[6] == summary_version
-            and (item.blob is None or row[5] == item.blob.tag or key not in contents)
+            and (
+                item.blob is None
+                or key not in contents
+                or (row[5] == item.blob.tag and row[7] == contents[key].sha256)  # else: other content than held
+            )
             and not item.partial
         ):
             seen.append(row[1])
