@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, Generator, Hashable
 from dataclasses import dataclass
 
 from .clock import Clock, SystemClock
+from .errors import AuthFailed
 from .http import httpx
-from .secrets import conceal
+from .secrets import conceal, redact
 from .types import Account
 
 __all__ = ["BearerAuth", "Token"]
@@ -64,7 +65,7 @@ class BearerAuth(httpx.Auth):
             async with self._lock(key):
                 token = self._fresh(key)
                 if token is None:
-                    answer = yield self.token_request(key)
+                    answer = yield self._request(key)
                     await answer.aread()
                     token = self._keep(key, self.parse(key, answer))
         request.headers["Authorization"] = f"{self.scheme} {token}"
@@ -74,11 +75,22 @@ class BearerAuth(httpx.Auth):
         await response.aread()
         async with self._lock(key):
             if self._fresh(key) == token:
-                answer = yield self.token_request(key)
+                answer = yield self._request(key)
                 await answer.aread()
                 self._keep(key, self.parse(key, answer))
         request.headers["Authorization"] = f"{self.scheme} {self._tokens[key][0]}"
         yield request
+
+    def _request(self, key: Hashable) -> httpx.Request:
+        """`token_request`; a secret that cannot be read, or is none, is a credential that is refused."""
+        try:
+            return self.token_request(key)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise AuthFailed(
+                f"a secret cannot be used: {redact(reason or type(error).__name__)}",
+                hint="the value behind a `${…}` reference of the connection is gone or damaged: mend it, then `syncd check`",
+            ) from error
 
     def forget(self) -> None:
         """Drop all tokens, after a secret changed."""
