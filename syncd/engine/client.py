@@ -116,6 +116,8 @@ class PacedClient(httpx.AsyncClient):
         self.waited = 0.0
         self.waiting = 0
         self.activity = 0
+        self.signed_in_at = 0.0  # when the last token request went out
+        self.signing_in = False  # nothing has come of it yet
         self._account = account
         self._stream = stream
         self._charged_until = 0.0
@@ -168,10 +170,11 @@ class PacedClient(httpx.AsyncClient):
         """Send until there is an answer that does not mean "later"."""
         tries, began = 0, self.hub.clock.monotonic()
         while True:
-            sent_at = self.hub.clock.monotonic()
             error: SyncdError
             try:
                 response = await self._once(request, stream, auth)
+                if self.signing_in:
+                    self.signing_in, self.hub.pacing.tokens.throttled = False, 0
                 later = self.hub.retryable(response) if response.status_code >= 400 else None
                 if later is None:
                     self._went_well(response)
@@ -181,14 +184,15 @@ class PacedClient(httpx.AsyncClient):
             except TooLong:
                 raise
             except (RateLimited, Transient) as caught:  # out of the sign-in: the request itself was not sent
+                self.signing_in = False
                 if isinstance(caught, RateLimited):
-                    self._block(self.hub.pacing.tokens, caught, sent_at)
+                    self._block(self.hub.pacing.tokens, caught, self.signed_in_at)
                     continue
                 repeat, error = True, caught
             except BROKEN as caught:
                 repeat, error = _may_repeat(request, caught), _broken(request, caught)
             if isinstance(error, RateLimited):
-                await self.hold_back(error, sent_at)
+                await self.hold_back(error, request.extensions["syncd.sent_at"])
                 continue
             if not repeat:
                 raise error
@@ -203,6 +207,7 @@ class PacedClient(httpx.AsyncClient):
 
     async def _once(self, request: httpx.Request, stream: bool, auth: Any) -> httpx.Response:
         slot = await self._enter()
+        request.extensions["syncd.sent_at"] = self.hub.clock.monotonic()  # after all waiting: what it meets is news
         try:
             response = await super().send(request, stream=True, auth=auth, follow_redirects=False)
         except BaseException:
@@ -267,12 +272,15 @@ class PacedClient(httpx.AsyncClient):
         return _Slot(self, tuple(held))
 
     def _block(self, budget: Budget, error: RateLimited, sent_at: float | None) -> None:
+        """A wave of answers to what was sent before the first of them counts once."""
         now = self.hub.clock.monotonic()
         if error.retry_after is not None:
             budget.block(now + max(0.0, error.retry_after))
-        elif sent_at is None or sent_at > budget.wave_at:  # not an echo of the wave that is being waited out
+        elif sent_at is None or sent_at > budget.wave_at:
             budget.block(now + backoff(budget.throttled, self.hub.rng))
             budget.throttled += 1
+        else:
+            return
         budget.wave_at = now
 
     async def _open(self, budget: Budget) -> None:
@@ -317,11 +325,20 @@ class _Door(httpx.AsyncBaseTransport):
         self._wire = wire
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        view = self._view
         if "syncd.account" not in request.extensions:
-            await view._open(view.hub.pacing.tokens)
-        view.meter.requests += 1
-        view.activity += 1
+            return await self._sign_in(request)
+        return await self._ask(request)
+
+    async def _sign_in(self, request: httpx.Request) -> httpx.Response:
+        view = self._view
+        await view._open(view.hub.pacing.tokens)
+        view.signed_in_at = view.hub.clock.monotonic()
+        view.signing_in = True
+        return await self._ask(request)
+
+    async def _ask(self, request: httpx.Request) -> httpx.Response:
+        self._view.meter.requests += 1
+        self._view.activity += 1
         return await self._wire.handle_async_request(request)
 
     async def aclose(self) -> None:

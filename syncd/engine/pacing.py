@@ -47,7 +47,7 @@ class Budget:
         self.blocked_until = 0.0
         self.gate = asyncio.Semaphore(max(1, concurrency))
         self.throttled = 0  # answers "slow down" without a time since the last good one
-        self.wave_at = 0.0  # when the last answer "slow down" came
+        self.wave_at = float("-inf")  # when the block was set; what was sent before is an echo
 
     def reserve(self, now: float) -> float:
         """The moment from which one more request may go out; `now` if at once."""

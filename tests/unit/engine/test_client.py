@@ -1,6 +1,7 @@
 """The paced client against hand-made replies, no network, a fake clock."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -331,6 +332,15 @@ async def test_a_throttled_token_endpoint_is_waited_out() -> None:
     desk = Desk(answer(), auth=TokenAuth([RateLimited(retry_after=40)]))
     assert (await desk.view().get("https://api.test/x")).status_code == 200
     assert desk.wire.times == [0.0, 40.0, 40.0]
+
+
+async def test_a_token_endpoint_that_throttles_without_a_time_is_asked_less_and_less() -> None:
+    desk = Desk(answer(), auth=TokenAuth([RateLimited()] * 100))
+    with pytest.raises(TooLong):
+        await desk.view().get("https://api.test/x")
+    gaps = [later - sooner for sooner, later in itertools.pairwise(desk.wire.times)]
+    assert all(2.0**tries <= gap <= 2.0 ** (tries + 1) or gap == 64 for tries, gap in enumerate(gaps)), gaps
+    assert 5 <= len(desk.wire.times) <= 12
 
 
 async def test_a_token_endpoint_that_throttles_too_long_defers() -> None:
