@@ -26,6 +26,7 @@ __all__ = ["Blobs", "Download", "known_tags", "place", "plan", "small"]
 
 INLINE = 16 * 1024  # bytes: up to here a row is cheaper than a file
 CHUNK = 256 * 1024
+PASSING = ("too_large", "forbidden")  # reasons that limits and permissions may have lifted when the item is met anew
 ALGORITHMS = ("md5", "sha1", "sha256")
 
 
@@ -250,7 +251,7 @@ def _same_tag(row: Row | None, blob: Blob) -> Content | None:
     if row is None or row[1] != blob.tag or row[2] is None:
         return None
     held = loads(row[2])
-    if held.get("skipped") == "too_large":  # for whoever knows today's limit
+    if held.get("skipped") in PASSING:
         return None
     if "skipped" in held:
         return Content(ContentState.SKIPPED, reason=held["skipped"])

@@ -214,6 +214,21 @@ async def test_a_file_above_max_size_is_skipped_and_fetched_once_the_limit_allow
         assert (blob.get("size"), blob.get("skipped")) == (5000, None)
 
 
+async def test_a_file_that_may_be_downloaded_at_last_is_fetched(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    [ada] = office.people
+    file = office.editor.add_file(ada, content=b"x" * 500)
+    file.can_download = False
+    async with office.lab("files") as lab:
+        await lab.sync()
+        assert found(lab, "files")[file.id]["summary"]["blob"] == {"skipped": "forbidden"}
+        with office.world.lock:
+            file.can_download = True
+            office.world.drive.touch(file, ada.id, office.world.now())
+        assert tally(await lab.sync()) == ("completed", {"updated": 1})
+        assert found(lab, "files")[file.id]["summary"]["blob"]["size"] == 500
+
+
 async def test_a_native_document_is_its_office_export(tmp_path: Path) -> None:
     office = Office(tmp_path)
     document = office.editor.add_native(office.people[0], kind="document")
