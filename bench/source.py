@@ -95,7 +95,7 @@ class Source:
         people = (dump(person(n)) for n in range(contacts))
         self.contacts = contacts
         self.pages = list(self._people_pages(people, contacts))
-        self.changed: bytes | None = None
+        self.changed: list[bytes] = []
         self.messages = {m["id"]: dump(m) for m in (message(n) for n in range(mails))}
         self.ids = list(self.messages)
         self.files = [drive_file(n) for n in range(files)]
@@ -109,9 +109,15 @@ class Source:
             yield b'{"connections":[' + items + b"]," + dump({**more, "totalItems": total})[1:]
 
     def change(self, percent: float) -> None:
+        """Some contacts have changed: the next delta tells, in pages like any."""
         step = max(1, round(100 / percent))
-        items = b",".join(dump(person(n, revision=1)) for n in range(0, self.contacts, step))
-        self.changed = b'{"connections":[' + items + b'],"nextSyncToken":"sync-2"}'
+        items = [dump(person(n, revision=1)) for n in range(0, self.contacts, step)]
+        starts = range(0, len(items), PAGE)
+        for number, start in enumerate(starts):
+            last = number + 1 == len(starts)
+            more = {"nextSyncToken": "sync-2"} if last else {"nextPageToken": f"changed-{number + 1}"}
+            page = b'{"connections":[' + b",".join(items[start : start + PAGE]) + b"]," + dump(more)[1:]
+            self.changed.append(page)
 
     def answer(self, method: str, target: str, body: bytes) -> tuple[bytes, bytes]:
         """(content type, body) of a request."""
@@ -138,12 +144,12 @@ class Source:
         return kind, b"{}"
 
     def _connections(self, query: dict) -> bytes:
+        kind, _, number = query.get("pageToken", "page-0").partition("-")
+        if query.get("syncToken") == "sync-1" and self.changed:
+            return self.changed[int(number) if kind == "changed" else 0]
         if "syncToken" in query:
-            if self.changed is not None and query["syncToken"] == "sync-1":
-                return self.changed
             return dump({"nextSyncToken": query["syncToken"], "totalItems": 0})
-        page = int(query["pageToken"].split("-")[1]) if "pageToken" in query else 0
-        return self.pages[page]
+        return self.pages[int(number)]
 
     def _gmail(self, path: str, query: dict) -> bytes:
         if path.endswith("/profile"):
