@@ -27,7 +27,7 @@ def register(cli: click.Group) -> None:
         return run_daemon(ask.config_folder(), ask.state_folder(), grace=grace)
 
     @command(cli, TOPIC, "demo")
-    @click.option("--keep", is_flag=True, help="Keep what was mirrored, and say where it is.")
+    @click.option("--keep", is_flag=True, help="Leave the daemon and the simulator running until Ctrl-C.")
     def _demo(ask: Ask, keep: bool) -> int:
         """A whole organisation on simulated providers, mirrored in front of you."""
         try:
