@@ -1,4 +1,7 @@
-"""Serve an ASGI application on a loopback port from a thread: real sockets, ready when `serve` returns."""
+"""Serve an ASGI application on a loopback port from a thread: real sockets, ready when `serve` returns.
+
+The same port answers on 127.0.0.1 (the API) and on 127.0.0.2: an origin of its own for a provider's download host.
+"""
 
 import asyncio
 import socket
@@ -12,9 +15,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from syncd_simulator.google.app import ConnectionDropped
+from syncd_simulator.line import ConnectionDropped
 
 STARTUP = 10.0  # seconds
+DOWNLOADS = "127.0.0.2"
+ATTEMPTS = 20  # to find a port that is free on both addresses
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER that turns close() into a TCP reset
 
 
@@ -46,11 +51,10 @@ class RunningServer:
     """A server in a thread. A context manager; `url` has no trailing slash."""
 
     def __init__(self, app: ASGIApp, port: int = 0, host: str = "127.0.0.1") -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
-        self.port: int = self._socket.getsockname()[1]
+        self._sockets = _listening((host, DOWNLOADS), port)
+        self.port: int = self._sockets[0].getsockname()[1]
         self.url = f"http://{host}:{self.port}"
+        self.download_url = f"http://{DOWNLOADS}:{self.port}"
         self._config = uvicorn.Config(
             app, http=_Protocol, ws="none", lifespan="off", log_config=None, log_level="critical",
             access_log=False, proxy_headers=False, timeout_keep_alive=60,
@@ -88,16 +92,39 @@ class RunningServer:
     async def _serve(self) -> None:
         self._config.load()
         state = ServerState()
-        server = await self._loop.create_server(
-            lambda: _Protocol(config=self._config, server_state=state, app_state={}),
-            sock=self._socket, backlog=1024,
-        )  # fmt: skip
+        servers = [
+            await self._loop.create_server(
+                lambda: _Protocol(config=self._config, server_state=state, app_state={}), sock=sock, backlog=1024
+            )
+            for sock in self._sockets
+        ]
         self._ready.set()
         await self._stopping.wait()
-        server.close()
+        for server in servers:
+            server.close()
         for connection in list(state.connections):
             connection.transport.close()
         await asyncio.sleep(0)
+
+
+def _listening(hosts: tuple[str, ...], port: int) -> list[socket.socket]:
+    """One bound socket per host, all on the same port."""
+    for _ in range(ATTEMPTS):
+        bound: list[socket.socket] = []
+        try:
+            for host in hosts:
+                sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+                bound.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind((host, bound[0].getsockname()[1] if len(bound) > 1 else port))
+        except OSError:
+            for sock in bound:
+                sock.close()
+            if port:
+                raise
+        else:
+            return bound
+    raise RuntimeError(f"no port is free on all of {', '.join(hosts)}")
 
 
 def serve(app: ASGIApp, port: int = 0) -> RunningServer:

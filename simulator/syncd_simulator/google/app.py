@@ -17,6 +17,7 @@ from syncd_simulator.google.faults import rate_limit_429, user_rate_limit
 from syncd_simulator.google.requestlog import Asked
 from syncd_simulator.google.wire import ApiError, Call, Reply, Route, Routes
 from syncd_simulator.google.world import GoogleWorld
+from syncd_simulator.line import ConnectionDropped
 
 PREFIXES = (
     ("/v1/", "people"),
@@ -179,10 +180,6 @@ def encode(call: Call, reply: Reply) -> tuple[bytes, dict[str, str]]:
     option = orjson.OPT_INDENT_2 if call.get("prettyPrint") == "true" else 0
     headers.setdefault("Content-Type", JSON_TYPE)
     return orjson.dumps(reply.body, option=option), headers
-
-
-class ConnectionDropped(ConnectionResetError):
-    """Raised out of the application to drop the connection when no server is there to cut it."""
 
 
 class Endpoint:
