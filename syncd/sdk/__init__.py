@@ -15,6 +15,7 @@ from .errors import (
     CursorExpired,
     Explanation,
     Forbidden,
+    PartitionGone,
     ProtocolError,
     RateLimited,
     SyncdError,
@@ -22,7 +23,7 @@ from .errors import (
     VersionConflict,
 )
 from .hooks import hookimpl
-from .oauth import BearerAuth, Token
+from .oauth import BearerAuth, Token, Vault
 from .secrets import Secret, conceal, redact
 from .throttle import retry_after_seconds, retryable
 from .types import (
@@ -36,10 +37,13 @@ from .types import (
     SWEEP,
     Account,
     Blob,
+    Bookmark,
     ConnectorInfo,
     Deletes,
+    Departed,
     Identity,
     Item,
+    Lane,
     Limits,
     Page,
     Partition,
@@ -68,6 +72,7 @@ __all__ = [
     "AuthFailed",
     "BearerAuth",
     "Blob",
+    "Bookmark",
     "Clock",
     "Connector",
     "ConnectorInfo",
@@ -75,13 +80,16 @@ __all__ = [
     "Context",
     "CursorExpired",
     "Deletes",
+    "Departed",
     "Explanation",
     "Forbidden",
     "Identity",
     "Item",
+    "Lane",
     "Limits",
     "Page",
     "Partition",
+    "PartitionGone",
     "ProtocolError",
     "Pushable",
     "RateLimited",
@@ -96,6 +104,7 @@ __all__ = [
     "Token",
     "Tombstone",
     "Transient",
+    "Vault",
     "VersionConflict",
     "Writable",
     "conceal",

@@ -13,7 +13,20 @@ from typing import Any, ClassVar
 from .context import Context
 from .errors import RateLimited, SyncdError, Transient
 from .http import httpx
-from .types import JSON, Account, Blob, ConnectorInfo, Page, Partition, Record, Reject, StreamInfo, Tombstone
+from .types import (
+    JSON,
+    Account,
+    Blob,
+    Bookmark,
+    ConnectorInfo,
+    Departed,
+    Page,
+    Partition,
+    Record,
+    Reject,
+    StreamInfo,
+    Tombstone,
+)
 
 __all__ = ["Connector", "Pushable", "Stream", "Writable"]
 
@@ -95,6 +108,10 @@ class Connector(ABC):
 
         return retryable(response)
 
+    def pace(self, response: httpx.Response) -> RateLimited | None:
+        """Whether an answer below 400 asks to slow down: its budget is then held back; the answer itself is used."""
+        return None
+
     async def check(self, ctx: Context) -> Mapping[str, str]:
         """Try the credential. Per stream "ready" or what is missing (a scope, an API to switch on).
 
@@ -103,8 +120,13 @@ class Connector(ABC):
         return {stream.info.name: "ready" for stream in self.streams()}
 
     @abstractmethod
-    def accounts(self, ctx: Context) -> AsyncIterator[Account]:
-        """All accounts of the organisation, suspended ones included. Raise rather than give an incomplete list."""
+    def accounts(self, ctx: Context) -> AsyncIterator[Account | Departed | Bookmark]:
+        """All accounts of the organisation, suspended ones included. Raise rather than give an incomplete list.
+
+        A connector that ends with a Bookmark gets it back as `ctx.cursor`, with `ctx.scan` DELTA, and then yields what
+        changed: an Account (new or changed) or Departed; accounts not mentioned stay as they are. CursorExpired leads
+        quietly to a full listing.
+        """
 
 
 class Writable(ABC):

@@ -22,6 +22,10 @@ async def _knows_nothing(_: Sequence[str]) -> dict[str, str | None]:
     return {}
 
 
+async def _has_no_children(_: Sequence[str]) -> dict[str, list[str]]:
+    return {}
+
+
 @dataclass(slots=True)
 class Context:
     """One connector call's surroundings.
@@ -33,10 +37,11 @@ class Context:
     options:   the stream's options, checked against its schema, `{}` if none are given
     scan:      FULL or DELTA: how this round reads
     cursor:    where to start: the `resume` of the last committed page if the round was cut, else in a DELTA round the
-               last round's `bookmark`, else None
+               last round's `bookmark`, else None; in `accounts` the last import's Bookmark, None if all are to be listed
     limit:     how many things `gather` does at once
     log:       a logger that knows connection, account, stream and partition (structlog's interface)
     full_at:   when the last complete full round of this partition began; None before the first
+    partitions: in `Stream.partitions`: the account's own partitions that were listed last, less those found gone since
     """
 
     http: httpx.AsyncClient
@@ -50,7 +55,9 @@ class Context:
     cursor: JSON = None
     full_at: datetime | None = None
     limit: int = 4
+    partitions: Sequence[Partition] = ()
     lookup: Callable[[Sequence[str]], Awaitable[dict[str, str | None]]] = _knows_nothing
+    offspring: Callable[[Sequence[str]], Awaitable[dict[str, list[str]]]] = _has_no_children
 
     async def known(self, source_ids: Sequence[str]) -> dict[str, str | None]:
         """Which of these ids the mirror holds live in this partition, with the tag of the content held (or None).
@@ -58,6 +65,13 @@ class Context:
         A hint that saves requests (content need not be asked for again); right answers must not depend on it.
         """
         return await self.lookup(source_ids)
+
+    async def children(self, parents: Sequence[str]) -> dict[str, list[str]]:
+        """The live records of this partition whose `parent` is one of these, by parent; parents without any are left out.
+
+        It shows what has been committed: items of this round's last pages may not be in it yet.
+        """
+        return await self.offspring(parents)
 
     async def gather(self, calls: Iterable[Awaitable[T]]) -> list[T]:
         """Await all, at most `limit` at once, results in order. The first error cancels the rest and is raised."""

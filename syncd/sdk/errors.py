@@ -7,6 +7,7 @@
     ├── AuthFailed          pause the connection's syncs and notify: a person must mend the credential
     ├── Forbidden           skip what was asked for (a partition, an account's stream, one item's content)
     ├── AccountGone         skip the account: the provider says it has no such service, or no longer exists
+    ├── PartitionGone       skip the partition, and ask again which there are
     ├── ContentUnavailable  keep the record without its content, for good
     ├── ProtocolError       the provider's answer makes no sense: retry, then fail the partition
     └── VersionConflict     a write met a newer version: read again and decide again
@@ -31,6 +32,7 @@ __all__ = [
     "Explanation",
     "Forbidden",
     "Next",
+    "PartitionGone",
     "ProtocolError",
     "RateLimited",
     "SyncdError",
@@ -48,6 +50,7 @@ class Next(StrEnum):
     FULL_ROUND = "start a full round"
     SKIP = "skip"
     SKIP_ACCOUNT = "skip the account"
+    FORGET = "skip the partition and list anew"
     SKIP_CONTENT = "keep the record without content"
     PAUSE = "pause the connection and notify"
     HOLD = "hold for a person"
@@ -88,7 +91,7 @@ class SyncdError(Exception):
 class RateLimited(SyncdError):
     """The provider said "slow down". `retry_after` is in seconds from now; None where it gave no time.
 
-    `scope` is the budget that is empty: "account" (the default) or "connection".
+    `scope` is the budget that is empty: "account" (the default), "connection", or "lane" for the request's lane alone.
     """
 
     next = Next.WAIT
@@ -165,6 +168,16 @@ class AccountGone(SyncdError):
         self.state = state
 
 
+class PartitionGone(SyncdError):
+    """The provider no longer has this partition: a folder or drive that went since it was listed.
+
+    Nothing is deleted because of it: the next listing of partitions says what is gone.
+    """
+
+    next = Next.FORGET
+    default_code = "SYN-PARTITION-001"
+
+
 class ContentUnavailable(SyncdError):
     """The content can never be had: forbidden, malware, export_limit, too_large. `reason` is stored with the record."""
 
@@ -232,6 +245,14 @@ CATALOGUE: dict[str, Explanation] = dict(
             "The credential now belongs to another organisation than the one that was first imported.",
             "The import is refused: mixing two organisations in one mirror cannot be undone.",
             "Use a new connection name for the other organisation, or put the right credential back.",
+        ),
+        _entry(
+            "SYN-PARTITION-001",
+            "partition gone",
+            "The provider no longer has a folder, calendar or drive that it listed before.",
+            "The partition is skipped, and the provider is asked anew which there are. Its records stay until a listing "
+            "without it has been settled, like any other deletion.",
+            "Nothing.",
         ),
         _entry(
             "SYN-RATE-001",

@@ -1,12 +1,13 @@
 """OAuth2 for httpx: one token request at a time per key, early refresh, one refresh on 401.
 
-Public: BearerAuth, Token.
+Public: BearerAuth, Token, Vault.
 """
 
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Generator, Hashable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from .clock import Clock, SystemClock
 from .errors import AuthFailed
@@ -14,7 +15,7 @@ from .http import httpx
 from .secrets import conceal, redact
 from .types import Account
 
-__all__ = ["BearerAuth", "Token"]
+__all__ = ["BearerAuth", "Token", "Vault"]
 
 EARLY = 225.0  # seconds before its end at which a token is replaced; a run's longest request fits in
 
@@ -27,12 +28,37 @@ class Token:
     expires_in: float
 
 
+class Vault(Protocol):
+    """What a connection's sign-in must remember over a restart: a rotated refresh token, the times of token requests.
+
+    syncd keeps it readable by itself alone. `save` has taken effect when it returns.
+    """
+
+    def load(self) -> dict[str, Any]: ...
+
+    def save(self, kept: dict[str, Any]) -> None: ...
+
+
+class _InMemory:
+    """The vault until syncd puts one that lasts."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Any] = {}
+
+    def load(self) -> dict[str, Any]:
+        return dict(self._kept)
+
+    def save(self, kept: dict[str, Any]) -> None:
+        self._kept = dict(kept)
+
+
 class BearerAuth(httpx.Auth):
     """Sign requests with an access token that is fetched when needed.
 
     A subclass says which token a request needs (`key`), how to ask for it (`token_request`) and how to read the answer
     (`parse`, which raises AuthFailed, Forbidden, AccountGone, RateLimited or Transient). Many requests at once lead to
-    one token request per key. A 401 leads to one fresh token and one more try. Tokens live in memory only.
+    one token request per key. An answer that `refused` the token leads to one fresh token and one more try. Access
+    tokens live in memory only; what must outlive the process goes into `vault`.
     """
 
     requires_response_body = False
@@ -40,12 +66,17 @@ class BearerAuth(httpx.Auth):
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
+        self.vault: Vault = _InMemory()
         self._tokens: dict[Hashable, tuple[str, float]] = {}
         self._locks: dict[Hashable, asyncio.Lock] = {}
 
     def key(self, account: Account | None, stream: str | None) -> Hashable:
         """Which token a request needs; the default is one for all."""
         return None
+
+    def refused(self, response: httpx.Response) -> bool:
+        """Whether an answer with status 401 (body read) means that the token is no good; not every provider's does."""
+        return True
 
     @abstractmethod
     def token_request(self, key: Hashable) -> httpx.Request:
@@ -73,6 +104,8 @@ class BearerAuth(httpx.Auth):
         if response.status_code != 401:
             return
         await response.aread()
+        if not self.refused(response):
+            return
         async with self._lock(key):
             if self._fresh(key) == token:
                 answer = yield self._request(key)

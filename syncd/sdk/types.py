@@ -23,10 +23,13 @@ __all__ = [
     "SWEEP",
     "Account",
     "Blob",
+    "Bookmark",
     "ConnectorInfo",
     "Deletes",
+    "Departed",
     "Identity",
     "Item",
+    "Lane",
     "Limits",
     "Page",
     "Partition",
@@ -74,8 +77,8 @@ class Blob:
     """Content that belongs to a record; fetched only when `tag` differs from the stored one.
 
     `ref`: whatever `Stream.fetch` needs to get it (JSON). `tag`: changes when the content may have changed. `size`: in
-    bytes, if known. `hash`: "md5:<hex>", "sha1:<hex>" or "sha256:<hex>" as the provider gives it: verified after the
-    download, and content already stored under the same hash in the connection is not downloaded again. `content`: the
+    bytes, if known. `hash`: "md5:<hex>", "sha1:<hex>", "sha256:<hex>" or "quickxor:<base64>" (Microsoft's
+    QuickXorHash) as the provider gives it: verified after the download, and content already stored under the same hash in the connection is not downloaded again. `content`: the
     bytes themselves, if they came with the item (at most 1 MiB). `mime_type`: of the content, also when it differs
     from the item's (an export). `skip`: a reason why the content can never be had; then it is not asked for.
     """
@@ -112,12 +115,14 @@ class Record:
     fields of its kind; None keeps the stored one (or none at all for a new record). `parent` and `name`: for a tree of
     files, the parent's source id and the own name, from which the store derives paths. `when`: the time, or span of
     time, that a window is compared with; aware. `previous_ids`: ids that this item had before: the record is renamed,
-    not replaced. `partial`: the top-level fields of `data` are merged into the last payload, null clears; a partial
-    record of an unknown id is an incomplete item and is refused.
+    not replaced. `partial`: the top-level fields of `data` and of `summary` are merged into the stored ones, null
+    clears; a partial record of an unknown id is an incomplete item and is refused. `partition`: in answers of `get`
+    only, the partition where the item lives now.
     """
 
     __slots__ = (
-        "blob", "data", "etag", "modified_at", "name", "parent", "partial", "previous_ids", "source_id", "summary", "when",
+        "blob", "data", "etag", "modified_at", "name", "parent", "partial", "partition", "previous_ids", "source_id", "summary",
+        "when",
     )  # fmt: skip
 
     def __init__(
@@ -134,6 +139,7 @@ class Record:
         when: datetime | tuple[datetime, datetime | None] | None = None,
         previous_ids: Sequence[str] = (),
         partial: bool = False,
+        partition: str | None = None,
     ) -> None:
         self.source_id = source_id
         self.data = data
@@ -146,6 +152,7 @@ class Record:
         self.when = when
         self.previous_ids = previous_ids
         self.partial = partial
+        self.partition = partition
 
     def __repr__(self) -> str:
         return f"Record({self.source_id!r})"
@@ -235,7 +242,8 @@ class Account:
 
     `id`: the provider's immutable id. `address`: the primary e-mail address now. `role`: admin, delegated_admin or
     user. `state`: active, suspended, … : only active ones are synced. `streams`: per stream "ready", or why not
-    ("unavailable: no licence"); streams left out are ready. `organization`: the organisation's immutable id.
+    ("unavailable: no licence"); streams left out are ready. `organization`: the organisation's immutable id. `kind`:
+    person, or for a resource shared, room, equipment or service.
     """
 
     id: str
@@ -245,19 +253,48 @@ class Account:
     state: str = "active"
     streams: Mapping[str, str] = field(default_factory=dict)
     organization: str | None = None
+    kind: str = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """In a delta import: this account has left the organisation. `id`: its immutable id."""
+
+    id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """The last thing that `Connector.accounts` yields: where the next import goes on (JSON, at most 256 KiB)."""
+
+    value: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A budget of its own inside a connection: at most `requests` in any `seconds`, `per` "account" or "connection".
+
+    A request takes it by `extensions={"syncd.lane": "name"}`, or `("name", key)` for a budget of that name per key.
+    """
+
+    requests: int
+    seconds: float
+    per: str = "account"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Built-in pacing of a connector; `limits:` in YAML replace it, upwards too.
 
-    `account_*` count per account, the others for the connection as a whole.
+    `account_*` count per account, the others for the connection as a whole. `lanes`: further budgets by name.
     """
 
     requests_per_second: float | None = None
     concurrency: int = 16
     account_requests_per_second: float | None = None
     account_concurrency: int = 4
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

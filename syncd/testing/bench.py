@@ -111,6 +111,10 @@ class Bench:
         self.wire.phase = "accounts"
         found = []
         async for account in self.connector.accounts(self.context()):
+            if isinstance(account, Bookmark):
+                continue
+            if isinstance(account, Departed):
+                raise Failed("accounts() yielded Departed in a full listing")
             if problem := account_problem(account):
                 raise Failed(problem)
             found.append(account)
