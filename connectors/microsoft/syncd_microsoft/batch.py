@@ -1,0 +1,221 @@
+"""Many GETs in one request (wire reference §12).
+
+Public: Batch, Part, MOST, TooMuch.
+
+Parts are matched by id, in any order; an outer 200 says nothing about them (§18.38). No mailbox ever sees more than one
+item of a batch at a time (§18.37): a batch to one mailbox is a chain (`serial`), in one across mailboxes each has one item.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from syncd.sdk import ProtocolError, RateLimited, SyncdError, Transient
+from syncd.sdk.http import httpx
+
+from .api import Graph
+from .errors import Fault, fault_of, read_fault
+from .throttle import inner_later, later
+from .wire import LONGEST_LIST, Chain, decode
+
+__all__ = ["MOST", "Batch", "Part", "TooMuch"]
+
+MOST = 20  # items of one batch (§12)
+ATTEMPTS = 5  # for items that fail, with 1, 2, 4 and 8 seconds in between
+BROKEN_CHAINS = 2  # in one call; then the rest is asked for singly
+WHAT = "batch"
+
+
+class TooMuch(Exception):
+    """The answer is longer than the caller can bear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The answer to one item. `headers`: names in lower case. `body`: JSON, or a base64 text for other content."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def fault(self) -> Fault:
+        return read_fault(self.status, self.body if isinstance(self.body, dict) else {})
+
+    def later(self) -> RateLimited | Transient | None:
+        """Whether this item means "later"; None for everything else."""
+        return inner_later(self.fault, self.headers) if self.status >= 400 else None
+
+    def json(self, what: str) -> dict[str, Any]:
+        """The body as an object. ProtocolError for anything else."""
+        if not isinstance(self.body, dict):
+            raise ProtocolError(f"{what}: an item of a batch is no JSON object")
+        return self.body
+
+    def content(self, what: str) -> bytes:
+        """The body of an item that is not JSON. ProtocolError if it is no base64."""
+        if not isinstance(self.body, str):
+            raise ProtocolError(f"{what}: an item of a batch is no text")
+        try:
+            return base64.b64decode(self.body, validate=True)
+        except binascii.Error as error:
+            raise ProtocolError(f"{what}: an item of a batch is not base64") from error
+
+
+class Batch:
+    """Batches of GETs. `prefer` of the Graph is repeated in each item: outer headers are not inherited.
+
+    `serial`: all items go to one mailbox, so each depends on the one before. `patience`: seconds of a `Retry-After`
+    that are waited out here; beyond, RateLimited is raised, and whoever called holds the whole scope back. `cap`: bytes
+    of an answer; beyond, TooMuch is raised.
+    """
+
+    def __init__(self, graph: Graph, *, serial: bool, patience: float = 0.0, cap: int = 32 << 20) -> None:
+        self._graph = graph
+        self._serial = serial
+        self._patience = patience
+        self._cap = cap
+
+    async def get(self, paths: Sequence[str], prefer: Sequence[str] = ()) -> dict[str, Part]:
+        """The answer to each path (below the version root, with its query), none of them "later".
+
+        What is throttled or failed is asked for again, only that, after the longest time given (§12). Raises the last
+        trouble if some items are still without an answer, and what the outer request meets.
+        """
+        found: dict[str, Part] = {}
+        left, broken, attempt = list(dict.fromkeys(paths)), 0, 0
+        while left:
+            if self._serial and broken >= BROKEN_CHAINS:
+                found.update(await self._singly(left))
+                break
+            trouble: SyncdError | None = None
+            cut = False
+            for start in range(0, len(left), MOST):
+                answers = await self._outer(left[start : start + MOST], prefer)
+                trouble = _worse(trouble, self._sort(left[start : start + MOST], answers, found))
+                cut = cut or any(part.status == 424 for part in answers.values())
+            before, left = len(left), [one for one in left if one not in found]
+            broken += cut
+            if left and (trouble is not None or len(left) == before):
+                attempt += 1
+                await self._rest(trouble or Transient("a batch lacks answers"), attempt)
+        return found
+
+    def _sort(self, asked: Sequence[str], answers: Mapping[str, Part], found: dict[str, Part]) -> SyncdError | None:
+        """Keep what is settled; gives the trouble of what is not. Dependants of a failed item (424) are no trouble."""
+        trouble: SyncdError | None = None
+        for path in asked:
+            part = answers.get(path)
+            if part is None:
+                trouble = _worse(trouble, Transient("a batch lacks an answer"))
+            elif (waiting := part.later()) is not None:
+                trouble = _worse(trouble, waiting)
+            elif part.status != 424:
+                found[path] = part
+        return trouble
+
+    async def _rest(self, trouble: SyncdError, attempt: int) -> None:
+        """Wait as told, or as usual; raise what is not to be waited out here."""
+        wait = trouble.retry_after if isinstance(trouble, RateLimited) else None
+        if attempt >= ATTEMPTS or (isinstance(trouble, RateLimited) and (wait or 1.0) > self._patience):
+            raise trouble
+        await self._graph.ctx.clock.sleep(2.0 ** (attempt - 1) if wait is None else wait)
+
+    async def _outer(self, paths: Sequence[str], prefer: Sequence[str]) -> dict[str, Part]:
+        """One batch of at most MOST items; path → part, for those that have an answer."""
+        body = orjson.dumps({"requests": [self._item(place, path, prefer) for place, path in enumerate(paths)]})
+        answer = decode(await self._post(body), WHAT)
+        found: dict[str, Part] = {}
+        chain = Chain(WHAT, LONGEST_LIST)
+        while True:
+            for place, part in _parts(answer):
+                if place < len(paths):
+                    found[paths[place]] = part
+            link = answer.get("@odata.nextLink")  # more answers are pending (§12)
+            if not isinstance(link, str) or not link:
+                return found
+            answer = decode((await self._graph.get(chain.follow(link), WHAT)).content, WHAT)
+
+    def _item(self, place: int, path: str, prefer: Sequence[str]) -> dict[str, Any]:
+        item: dict[str, Any] = {"id": str(place + 1), "method": "GET", "url": path}
+        preferred = ", ".join((*self._graph.prefer, *prefer))
+        if preferred:
+            item["headers"] = {"Prefer": preferred}
+        if self._serial and place:
+            item["dependsOn"] = [str(place)]
+        return item
+
+    async def _post(self, body: bytes) -> bytes:
+        """The answer's bytes, up to the cap."""
+        graph = self._graph
+        request = graph.ctx.http.stream(
+            "POST",
+            graph.address("/$batch"),
+            content=body,
+            headers={**graph.headers((), None), "Content-Type": "application/json"},
+            extensions={**graph.extensions, "syncd.safe": True},
+        )
+        async with request as response:
+            if response.status_code >= 400:
+                await response.aread()
+                raise graph.problem(response, WHAT)
+            read = bytearray()
+            async for chunk in response.aiter_bytes():
+                read += chunk
+                if len(read) > self._cap:
+                    raise TooMuch
+            return bytes(read)
+
+    async def _singly(self, paths: Sequence[str]) -> dict[str, Part]:
+        """Without batches: where a chain breaks at every item, it costs more than it saves."""
+        return dict(await self._graph.ctx.gather([self._one(path) for path in paths]))
+
+    async def _one(self, path: str) -> tuple[str, Part]:
+        graph = self._graph
+        response = await graph.ctx.http.get(
+            graph.address(path), headers=graph.headers((), None), extensions=dict(graph.extensions)
+        )
+        if response.status_code >= 400 and (waiting := later(response)) is not None:
+            raise waiting
+        return path, Part(response.status_code, dict(response.headers), _body(response))
+
+
+def _body(response: httpx.Response) -> Any:
+    """As it would stand in a batch."""
+    if "json" in response.headers.get("content-type", "") or response.status_code >= 400:
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            return {"error": {"code": "", "message": fault_of(response).message}}
+    return base64.b64encode(response.content).decode()
+
+
+def _parts(answer: Mapping[str, Any]) -> list[tuple[int, Part]]:
+    """The parts with their place in the batch. ProtocolError if there is no list of them."""
+    listed = answer.get("responses")
+    if not isinstance(listed, list):
+        raise ProtocolError("batch: the answer has no responses")
+    found: list[tuple[int, Part]] = []
+    for one in listed:
+        number, status = (one.get("id"), one.get("status")) if isinstance(one, dict) else (None, None)
+        if isinstance(number, str) and number.isdecimal() and isinstance(status, int) and int(number) > 0:
+            found.append((int(number) - 1, Part(status, _headers(one.get("headers")), one.get("body"))))
+    return found
+
+
+def _headers(given: Any) -> dict[str, str]:
+    """Names come in varying case (§12)."""
+    return {str(name).lower(): str(value) for name, value in given.items()} if isinstance(given, dict) else {}
+
+
+def _worse(one: SyncdError | None, other: SyncdError | None) -> SyncdError | None:
+    """The trouble that says most about what to do: throttling, and of that the longest wait."""
+    if one is None or other is None:
+        return one or other
+    if isinstance(one, RateLimited) and isinstance(other, RateLimited):
+        return max(one, other, key=lambda error: error.retry_after or 0.0)
+    return other if isinstance(other, RateLimited) else one

@@ -1,0 +1,112 @@
+"""When Microsoft says "later".
+
+Public: later (`Connector.retryable`), slow_down (`Connector.pace`), inner_later (one answer of a batch), wait_of.
+
+Rules from the wire reference §10 and §11. Outlook's budget is a mailbox's; directory, drives and batches as such are
+the app's in the tenant.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from syncd.sdk import RateLimited, SystemClock, Transient
+from syncd.sdk.http import httpx
+
+from .errors import Fault, fault_of
+
+__all__ = ["inner_later", "later", "scope_of", "slow_down", "wait_of"]
+
+OUTLOOK = re.compile(
+    r"^/v1\.0/users/[^/]+/(?:messages|mailfolders|contacts|contactfolders|calendar|calendars|calendargroups|calendarview|"
+    r"events|outlook|mailboxsettings|translateexchangeids)(?:[/?('(]|$)",
+    re.IGNORECASE,
+)
+MAILBOX_STREAMS = ("contacts", "calendar", "mail")
+BANDWIDTH = 300.0  # seconds; for 509, which has no time (§10)
+LONGEST = 86_400.0  # seconds; a time further away is not believed
+
+
+def later(response: httpx.Response) -> RateLimited | Transient | None:
+    """Whether an answer of 400 or above (body read) means "later"."""
+    if response.status_code < 400:
+        return None
+    return inner_later(fault_of(response), response.headers, scope_of(response))
+
+
+def inner_later(fault: Fault, headers: Mapping[str, str], scope: str = "account") -> RateLimited | Transient | None:
+    """The same for an answer that may have come inside a batch; `headers` must find names in any case."""
+    if fault.http == 429:
+        if fault.says("mysite"):  # a user without OneDrive (§10), which no waiting changes
+            return None
+        return RateLimited(f"Microsoft asks to slow down: {fault}", wait_of(headers), scope=scope)
+    if fault.http == 503 and wait_of(headers) is not None:
+        return RateLimited(f"Microsoft asks to slow down: {fault}", wait_of(headers), scope=scope)
+    if fault.http == 509:
+        return RateLimited(f"Microsoft's bandwidth cap: {fault}", wait_of(headers) or BANDWIDTH, scope=scope)
+    if fault.http in (408, 500, 502, 503, 504):
+        return Transient(f"Microsoft answered {fault}")
+    return None
+
+
+def slow_down(response: httpx.Response) -> RateLimited | None:
+    """An answer below 400 that says that its budget is nearly used up (§11): SharePoint's RateLimit headers."""
+    remaining = _number(response.headers.get("ratelimit-remaining"))
+    limit, reset = _number(response.headers.get("ratelimit-limit")), _number(response.headers.get("ratelimit-reset"))
+    if remaining is None or reset is None or reset <= 0:
+        return None
+    if remaining <= max(1.0, (limit or 0.0) * 0.02):
+        return RateLimited("SharePoint's budget is used up", min(reset, LONGEST), scope="connection")
+    return None
+
+
+def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds to wait: `Retry-After` as integer, decimal or date, else `RateLimit-Reset`; None if neither is there."""
+    value = (headers.get("retry-after") or "").strip()
+    seconds = _number(value)
+    if seconds is None and value:
+        seconds = _until(value, headers.get("date"), now)
+    if seconds is None and _number(headers.get("ratelimit-remaining")) == 0:
+        seconds = _number(headers.get("ratelimit-reset"))
+    return None if seconds is None else min(seconds, LONGEST)
+
+
+def scope_of(response: httpx.Response) -> str:
+    """Whose budget an answer speaks of, by the path: a mailbox's ("account") or the app's ("connection")."""
+    try:
+        request = response.request
+    except RuntimeError:  # an answer made by hand has no request
+        return "account"
+    path = request.url.path
+    if OUTLOOK.search(path[path.find("/v1.0/") :] if "/v1.0/" in path else path):
+        return "account"
+    if path.endswith("/$batch") and request.extensions.get("syncd.stream") in MAILBOX_STREAMS:
+        return "account"
+    return "connection"
+
+
+def _number(value: str | None) -> float | None:
+    """A number of seconds that is not negative; None for anything else."""
+    try:
+        found = float(value or "")
+    except ValueError:
+        return None
+    return found if 0 <= found < float("inf") else None
+
+
+def _until(value: str, date: str | None, now: datetime | None) -> float | None:
+    """Seconds until a date, compared with the answer's own `Date` where it has one."""
+    until = _date(value)
+    if until is None:
+        return None
+    since = _date(date) or now or SystemClock().now()
+    return max(0.0, (until - since).total_seconds())
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(value or "")
+    except (TypeError, ValueError):
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
