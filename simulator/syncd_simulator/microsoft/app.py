@@ -21,14 +21,13 @@ from starlette.types import Receive, Scope, Send
 from syncd_simulator.line import ConnectionDropped
 from syncd_simulator.microsoft import (
     batch,
-    calendar,
     contacts,
     directory,
-    drive,
     errors,
     exchange,
     mail,
     mailfolders,
+    parts,
     roles,
     settings,
     subscriptions,
@@ -40,9 +39,7 @@ from syncd_simulator.microsoft.world import MicrosoftWorld
 
 __all__ = ["Dispatcher", "microsoft_app"]
 
-MODULES: tuple[Any, ...] = (
-    contacts, mail, mailfolders, exchange, settings, directory, roles, subscriptions, calendar, drive,
-)  # fmt: skip
+MODULES: tuple[Any, ...] = (contacts, mail, mailfolders, exchange, settings, directory, roles, subscriptions)
 ROOT = "/v1.0/"
 MAILBOX = {"contacts", "calendar", "mail", "settings"}  # APIs that one user's mailbox answers
 JSON_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
@@ -56,14 +53,14 @@ class Dispatcher:
         self.world = world
         self.routes = Routes()
         self.shuffle = random.Random(f"batch {world.seed}")
-        for module in MODULES:
+        for module in (*MODULES, *parts.modules()):
             self.routes.add(module.API, module.READ, module.WRITE, module.ROUTES)
 
     def handle(self, call: Call) -> Reply:
         """The answer to one outer request."""
         if call.root.partition("://")[2].startswith(DOWNLOAD_HOSTS):
             call.api = call.method = "downloads"
-            return self._guarded(call, lambda: drive.download(self.world, call))
+            return self._guarded(call, lambda: parts.download(self.world, call))
         if call.path.lower().endswith("/oauth2/v2.0/token") and call.http == "POST":
             call.api = call.method = "token"
             return self._guarded(call, lambda: self.world.credentials.token(call))

@@ -89,6 +89,7 @@ class Call:
     api: str = ""
     method: str = ""
     token: "AccessToken | None" = None
+    route: "Route | None" = None
     owner: "User | None" = None
 
     @classmethod

@@ -2,11 +2,9 @@
 
 Public: MicrosoftWorld, User, Touch. All state lives in memory; whoever reads or changes it holds `world.lock`.
 
-The calendar and drive parts plug in here: `calendar_store.open_calendars(world, user)` and
-`drive_store.open_drive(world, user)` fill `user.calendars` and `user.drive` when a user is added; what no user owns
-(sites, their drives) lives in `world.sites`, made by `drive_store.open_sites(world)`. Every change of data calls
-`world.touch(user, kind, key, what)`, which gives it the next sequence number: the version to remember in feeds, and
-what `world.change_key(number)` makes etags of.
+The calendar and drive parts plug in through parts.py. Every change of data calls `world.touch(user, kind, key, what)`,
+which gives it the next sequence number: the version to remember in feeds, and what `world.change_key(number)` makes
+etags of.
 """
 
 import base64
@@ -20,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from syncd_simulator.clock import SimClock
-from syncd_simulator.microsoft import calendar_store, drive_store
+from syncd_simulator.microsoft import parts
 from syncd_simulator.microsoft.auth import Credentials
 from syncd_simulator.microsoft.delta import DeltaStore, Quirks
 from syncd_simulator.microsoft.faults import Faults
@@ -142,7 +140,8 @@ class MicrosoftWorld:
         self.sequence = 0
         self.batches = 0
         self._last_id = ""
-        self.sites = drive_store.open_sites(self)
+        self.in_flight: Counter[str] = Counter()
+        self.sites = parts.open_sites(self)
 
     # -- users ----------------------------------------------------------------------------------------------------
 
@@ -164,8 +163,8 @@ class MicrosoftWorld:
         self.users[user.id] = user
         self.addresses[address.lower()] = user
         user.mailbox.open(self)
-        user.calendars = calendar_store.open_calendars(self, user)
-        user.drive = drive_store.open_drive(self, user)
+        user.calendars = parts.open_calendars(self, user)
+        user.drive = parts.open_drive(self, user)
         self.touch_user(user, "created")
         return user
 
@@ -237,6 +236,19 @@ class MicrosoftWorld:
         else:
             made = self._last_id = prefix + base64.urlsafe_b64encode(self.rng.randbytes(51)).decode() + "AAA="
         return made
+
+    # -- requests in flight ---------------------------------------------------------------------------------------
+
+    def enter(self, mailbox: str | None, count: int = 1) -> None:
+        """So many more requests of this mailbox are under way."""
+        if mailbox is not None:
+            self.in_flight[mailbox] += count
+            self.most_at_once[mailbox] = max(self.most_at_once[mailbox], self.in_flight[mailbox])
+
+    def leave(self, mailbox: str | None, count: int = 1) -> None:
+        """So many are answered."""
+        if mailbox is not None:
+            self.in_flight[mailbox] -= count
 
     # -- time, cursors --------------------------------------------------------------------------------------------
 
