@@ -80,13 +80,16 @@ class Batch:
         self._patience = patience
         self._cap = cap
 
-    async def get(self, paths: Sequence[str], prefer: Sequence[str] = ()) -> dict[str, Part]:
+    async def get(
+        self, paths: Sequence[str], prefer: Sequence[str] = (), *, into: dict[str, Part] | None = None
+    ) -> dict[str, Part]:
         """The answer to each path (below the version root, with its query), none of them "later".
 
         What is throttled or failed is asked for again, only that, after the longest time given (§12). Raises the last
-        trouble if some items are still without an answer, and what the outer request meets.
+        trouble if some items are still without an answer, and what the outer request meets; what was settled before is
+        in `into` then.
         """
-        found: dict[str, Part] = {}
+        found = {} if into is None else into
         left, broken, attempt = list(dict.fromkeys(paths)), 0, 0
         while left:
             if self._serial and broken >= BROKEN_CHAINS:
