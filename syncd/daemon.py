@@ -26,7 +26,7 @@ from syncd.engine.executor import Executor
 from syncd.engine.log import logger
 from syncd.plugins import Plugins, catalog_of, discover
 from syncd.sdk import Clock, SystemClock
-from syncd.store import open_store
+from syncd.store import open_store, vaults
 
 __all__ = ["assembled", "run_daemon"]
 
@@ -57,7 +57,7 @@ async def assembled(
     prepare_state(state)
     store = await asyncio.to_thread(open_store, state, clock, _store_url(config))
     try:
-        async with Executor(store, config, plugins.connectors, clock=clock) as executor:
+        async with Executor(store, config, plugins.connectors, clock=clock, vault_of=vaults(state)) as executor:
             parts = Parts(folder, store, executor, plugins, clock, config, loaded.problems, daemon=daemon)
             control = Control(parts, seed=str(state))
             await store.close_dead_runs(clock.now())

@@ -58,6 +58,7 @@ class Hub:
     pacing: Pacing
     guard: Guard
     retryable: Callable[[httpx.Response], RateLimited | Transient | None]
+    pace: Callable[[httpx.Response], RateLimited | None]
     clock: Clock
     rng: random.Random
     user_agent: str
@@ -144,12 +145,20 @@ class PacedClient(httpx.AsyncClient):
             request = response.next_request
         raise ProtocolError(f"more than {REDIRECTS} redirects from {request.url.host}")
 
-    async def hold_back(self, error: RateLimited, sent_at: float | None = None) -> None:
+    async def hold_back(
+        self, error: RateLimited, sent_at: float | None = None, request: httpx.Request | None = None
+    ) -> None:
         """Block the budget that is empty, for all, and wait until it is open again. Raises TooLong beyond `max_wait`."""
-        account = self._budget()
-        budget = self.hub.pacing.connection if error.scope == "connection" or account is None else account
+        budget = self._empty(error, request)
         self._block(budget, error, sent_at)
         await self._open(budget)
+
+    def _empty(self, error: RateLimited, request: httpx.Request | None) -> Budget:
+        """The budget that the provider says is used up."""
+        if error.scope == "lane" and request is not None and (lane := self._lane(request)) is not None:
+            return lane
+        account = self._budget()
+        return self.hub.pacing.connection if error.scope == "connection" or account is None else account
 
     # -- one request
 
@@ -177,7 +186,7 @@ class PacedClient(httpx.AsyncClient):
                     self.signing_in, self.hub.pacing.tokens.throttled = False, 0
                 later = self.hub.retryable(response) if response.status_code >= 400 else None
                 if later is None:
-                    self._went_well(response)
+                    self._went_well(request, response)
                     return response
                 repeat = _is_safe(request) or isinstance(later, RateLimited)
                 error = later
@@ -192,7 +201,7 @@ class PacedClient(httpx.AsyncClient):
             except BROKEN as caught:
                 repeat, error = _may_repeat(request, caught), _broken(request, caught)
             if isinstance(error, RateLimited):
-                await self.hold_back(error, request.extensions["syncd.sent_at"])
+                await self.hold_back(error, request.extensions["syncd.sent_at"], request)
                 continue
             if not repeat:
                 raise error
@@ -206,7 +215,7 @@ class PacedClient(httpx.AsyncClient):
         await self._sleep(wait)
 
     async def _once(self, request: httpx.Request, stream: bool, auth: Any) -> httpx.Response:
-        slot = await self._enter()
+        slot = await self._enter(self._lane(request))
         request.extensions["syncd.sent_at"] = self.hub.clock.monotonic()  # after all waiting: what it meets is news
         try:
             response = await super().send(request, stream=True, auth=auth, follow_redirects=False)
@@ -235,13 +244,22 @@ class PacedClient(httpx.AsyncClient):
         key = None if self._account is None else self._account.id
         return self.hub.pacing.account(key, self.hub.clock.monotonic())
 
-    async def _enter(self) -> _Slot:
+    def _lane(self, request: httpx.Request) -> Budget | None:
+        """The lane that the connector named for a request, if the connection has such lanes."""
+        named = request.extensions.get("syncd.lane")
+        if named is None:
+            return None
+        name, key = (named, None) if isinstance(named, str) else named
+        account = None if self._account is None else self._account.id
+        return self.hub.pacing.lane(name, key, account, self.hub.clock.monotonic())
+
+    async def _enter(self, lane: Budget | None) -> _Slot:
         """Wait until nobody is blocked, both gates have room and both rates allow one more."""
         outer = _reading.get()
         if outer is not None and outer.open and outer.view is self:
             return _Slot(None, ())
         account = self._budget()
-        budgets = (self.hub.pacing.connection,) if account is None else (account, self.hub.pacing.connection)
+        budgets = tuple(one for one in (lane, account, self.hub.pacing.connection) if one is not None)
         while True:
             for budget in budgets:
                 await self._open(budget)
@@ -309,12 +327,16 @@ class PacedClient(httpx.AsyncClient):
             self.waiting -= 1
             self.activity += 1
 
-    def _went_well(self, response: httpx.Response) -> None:
-        if response.status_code < 400:
-            self.hub.pacing.connection.throttled = 0
-            account = self._budget()
-            if account is not None:
-                account.throttled = 0
+    def _went_well(self, request: httpx.Request, response: httpx.Response) -> None:
+        if response.status_code >= 400:
+            return
+        for budget in (self.hub.pacing.connection, self._budget(), self._lane(request)):
+            if budget is not None:
+                budget.throttled = 0
+        slower = self.hub.pace(response)
+        if slower is not None and slower.retry_after is not None:
+            until = self.hub.clock.monotonic() + max(0.0, slower.retry_after)
+            self._empty(slower, request).block(until)
 
 
 class _Door(httpx.AsyncBaseTransport):

@@ -1,6 +1,6 @@
 """A connection at work: its connector, credential, pacing and wire, shared by all runs that use it.
 
-Public: Connection, TransportFactory.
+Public: Connection, TransportFactory, VaultOf.
 """
 
 import random
@@ -23,12 +23,14 @@ from syncd.sdk import (
     Partition,
     Stream,
     SyncdError,
+    Vault,
 )
 from syncd.sdk.http import httpx
 
-__all__ = ["Connection", "TransportFactory"]
+__all__ = ["Connection", "TransportFactory", "VaultOf"]
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
+VaultOf = Callable[[str, str | None], Vault]  # by a connection's name and previous name
 
 
 class Connection:
@@ -52,6 +54,7 @@ class Connection:
         clock: Clock,
         rng: random.Random,
         transport: TransportFactory | None = None,
+        vault_of: VaultOf | None = None,
     ) -> "Connection":
         """Put a connection together. Raises SyncdError (SYN-PLUGIN-002) if its connector is not available.
 
@@ -66,12 +69,15 @@ class Connection:
             pacing=Pacing(effective_limits(connector.info.limits, config.limits)),
             guard=_guard(connector, config, transport is None),
             retryable=connector.retryable,
+            pace=connector.pace,
             clock=clock,
             rng=rng,
             user_agent=f"syncd/{_version()} (gzip)",
         )
         if isinstance(hub.auth, BearerAuth):  # token lifetimes by the same clock as all else
             hub.auth.clock = clock
+            if vault_of is not None:
+                hub.auth.vault = vault_of(config.name, config.previous_name)
         return cls(config, connector, hub)
 
     @property

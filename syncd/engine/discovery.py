@@ -5,6 +5,7 @@ Public: covered (pure), discover, ask_partitions, Discovery.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from syncd.config.model import AccountFilter
 from syncd.engine.chain import Stopped
@@ -17,7 +18,14 @@ from syncd.sdk.errors import Next
 
 __all__ = ["Discovery", "ask_partitions", "covered", "discover"]
 
-_OUTCOMES = {Next.WAIT: Outcome.DEFERRED, Next.SKIP: Outcome.SKIPPED, Next.SKIP_ACCOUNT: Outcome.GONE}
+BELIEVED = timedelta(days=1)  # how long an import's word on what an account lacks saves asking
+
+_OUTCOMES = {
+    Next.WAIT: Outcome.DEFERRED,
+    Next.SKIP: Outcome.SKIPPED,
+    Next.FORGET: Outcome.SKIPPED,
+    Next.SKIP_ACCOUNT: Outcome.GONE,
+}
 
 
 def covered(
@@ -59,6 +67,8 @@ async def discover(
 
     `afresh`: tell the store, also when the listing is the same as last time.
     """
+    if state := _has_none(run, work, account):
+        return Discovery(Outcome.GONE, state=state)
     listed = await ask_partitions(run, work, account, place)
     if isinstance(listed, Discovery):
         return listed
@@ -70,6 +80,12 @@ async def discover(
         fault = describe(error, code="SYN-STATE-002", stream=work.name, account=account.label)
         return Discovery(Outcome.FAILED, error=fault)
     return Discovery(Outcome.COMPLETED, rows, shared, changed)
+
+
+def _has_none(run: RunWork, work: StreamWork, account: AccountRow) -> str | None:
+    """The state of a stream that the import found the account not to have; a day later it is tried all the same."""
+    fresh = run.clock.now() - account.imported_at < BELIEVED
+    return account.account.streams.get(work.name) if fresh and work.name in account.unavailable else None
 
 
 async def _own(
@@ -93,7 +109,7 @@ async def ask_partitions(
     if type(work.stream).partitions is Stream.partitions:
         return [Partition()]
     tries, began = 0, run.clock.monotonic()
-    ctx = run.context(work, account, place=place)
+    ctx = run.context(work, account, place=place, partitions=await _listed_last(run, work, account))
     while True:
         try:
             return _checked(await work.stream.partitions(ctx), work.name)
@@ -116,6 +132,12 @@ async def ask_partitions(
                 await pause(decision.wait or 0.0, run.clock, run.stop)
             except Stopped:
                 return Discovery(Outcome.CANCELLED)
+
+
+async def _listed_last(run: RunWork, work: StreamWork, account: AccountRow) -> Sequence[Partition]:
+    """What this process saw last, else what the store knows."""
+    last = run.engine.listings.get((account.id, work.name))
+    return last.listed if last is not None else await run.store.listed(work.spec, account.id)
 
 
 def _refusal(error: Exception, then: Next, code: str, work: StreamWork, account: AccountRow) -> Discovery:

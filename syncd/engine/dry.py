@@ -32,6 +32,7 @@ __all__ = ["DryRun"]
 _OUTCOMES = {
     Next.WAIT: Outcome.DEFERRED,
     Next.SKIP: Outcome.SKIPPED,
+    Next.FORGET: Outcome.SKIPPED,
     Next.SKIP_ACCOUNT: Outcome.GONE,
     Next.PAUSE: Outcome.REFUSED,
 }

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from syncd.config.model import Config, SyncConfig
-from syncd.engine.connections import Connection, TransportFactory
+from syncd.engine.connections import Connection, TransportFactory, VaultOf
 from syncd.engine.dry import DryRun
 from syncd.engine.events import Event, Progress
 from syncd.engine.imports import ImportReport, check_connection, import_accounts
@@ -99,6 +99,7 @@ class Executor:
         rng: random.Random | None = None,
         transport: TransportFactory | None = None,
         heartbeat: float = HEARTBEAT,
+        vault_of: VaultOf | None = None,
     ) -> None:
         self.config = config
         self._store = store
@@ -106,6 +107,7 @@ class Executor:
         self._clock: Clock = clock or SystemClock()
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._transport = transport
+        self._vault_of = vault_of
         self._heartbeat = heartbeat
         self._engine = Engine(store, self._clock, self._rng, config.daemon.concurrency)
         self._connections: dict[str, Connection] = {}
@@ -240,7 +242,9 @@ class Executor:
             await self._store.bind_connection(*known)
             self._bound.add(known)
         if name not in self._connections:
-            self._connections[name] = Connection.open(config, self._connectors, self._clock, self._rng, self._transport)
+            self._connections[name] = Connection.open(
+                config, self._connectors, self._clock, self._rng, self._transport, self._vault_of
+            )
         return self._connections[name]
 
     async def _start(self, sync: SyncConfig, request: RunRequest) -> RunHandle:

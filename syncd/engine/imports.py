@@ -3,23 +3,39 @@
 Public: import_accounts, check_connection, import_if_due, account_json, ImportReport.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from syncd.config.model import Discovery
-from syncd.engine.client import TooLong
+from syncd.engine.client import Meter, TooLong
 from syncd.engine.connections import Connection
 from syncd.engine.policy import Failure, as_error, decide
 from syncd.engine.ports import AccountRow, ImportResult, OtherOrganization
 from syncd.engine.work import Engine, client_of
-from syncd.sdk import Account, AccountGone, Context, ProtocolError, RateLimited, SyncdError
+from syncd.sdk import (
+    DELTA,
+    FULL,
+    JSON,
+    Account,
+    AccountGone,
+    Bookmark,
+    Context,
+    CursorExpired,
+    Departed,
+    ProtocolError,
+    RateLimited,
+    SyncdError,
+)
 from syncd.sdk.errors import Next
 
 __all__ = ["ImportReport", "account_json", "check_connection", "import_accounts", "import_if_due"]
 
 DAILY = timedelta(days=1)
+LIST_EVERY = timedelta(days=7)  # accounts are listed completely at least this often
+LARGEST_PLACE = 256 * 1024  # bytes of a bookmark
 THROTTLES = 20  # in a row that give no time
 T = TypeVar("T")
 
@@ -50,11 +66,13 @@ class ImportReport:
 
 
 def account_json(row: AccountRow, streams: Sequence[str]) -> dict[str, Any]:
-    """One account as `import --json` and `accounts --json` show it."""
+    """One account as `import --json` and `accounts --json` show it; `kind` only for what is not a person."""
     account = row.account
+    kind = {} if account.kind == "person" else {"kind": account.kind}
     return {
         "account": row.label,
         "name": account.name,
+        **kind,
         "role": account.role,
         "state": "gone" if row.gone_at is not None else account.state,
         "streams": {name: account.streams.get(name, "ready") for name in streams},
@@ -62,16 +80,27 @@ def account_json(row: AccountRow, streams: Sequence[str]) -> dict[str, Any]:
 
 
 async def import_accounts(engine: Engine, connection: Connection) -> ImportReport:
-    """Read the whole organisation, then store it in one go: a listing that breaks off changes nothing.
+    """Read the organisation, then store it in one go: a listing that breaks off changes nothing.
+
+    Where the last import left a bookmark, only what changed since is read, but for a complete listing every week.
 
     Raises what the connector raised (retried where that helps), SyncdError SYN-ACCOUNT-003 if the credential belongs to
     another organisation than the one first imported.
     """
     meter = _Meter()
-    ctx = connection.context(meter)
-    accounts = await _persist(engine, ctx, lambda: _list(connection, ctx))
+    place, listed_at = await engine.store.import_place(connection.name)
+    if listed_at is None or engine.clock.now() - listed_at >= LIST_EVERY:
+        place = None
+    listing = await _read(engine, connection, meter, place)
+    departed = None if listing.complete else listing.departed
     try:
-        found: ImportResult = await engine.store.import_accounts(connection.name, accounts, engine.clock.now())
+        found: ImportResult = await engine.store.import_accounts(
+            connection.name,
+            list(listing.accounts.values()),
+            engine.clock.now(),
+            departed=departed,
+            bookmark=listing.bookmark,
+        )
     except OtherOrganization as error:
         raise SyncdError(str(error), code="SYN-ACCOUNT-003") from error
     return ImportReport(
@@ -95,13 +124,46 @@ async def check_connection(engine: Engine, connection: Connection) -> Mapping[st
     return await _persist(engine, ctx, lambda: connection.connector.check(ctx))
 
 
-async def _list(connection: Connection, ctx: Context) -> list[Account]:
-    accounts: dict[str, Account] = {}
-    async for account in connection.connector.accounts(ctx):
-        if not isinstance(account, Account) or not account.id:
-            raise ProtocolError(f"{connection.config.connector}: accounts() yielded {type(account).__name__}")
-        accounts[account.id] = account
-    return list(accounts.values())
+@dataclass(slots=True)
+class _Listing:
+    """What `accounts()` yielded; of several words on one account the last counts."""
+
+    complete: bool
+    accounts: dict[str, Account] = field(default_factory=dict)
+    departed: list[str] = field(default_factory=list)
+    bookmark: JSON = None
+
+
+async def _read(engine: Engine, connection: Connection, meter: Meter, place: JSON) -> _Listing:
+    """What changed since `place`, or all accounts if there is none or the provider no longer knows it."""
+    if place is not None:
+        ctx = connection.context(meter, scan=DELTA, cursor=place)
+        try:
+            return await _persist(engine, ctx, lambda: _list(connection, ctx))
+        except CursorExpired:
+            pass
+    ctx = connection.context(meter, scan=FULL)
+    return await _persist(engine, ctx, lambda: _list(connection, ctx))
+
+
+async def _list(connection: Connection, ctx: Context) -> _Listing:
+    found = _Listing(ctx.scan is FULL)
+    async for item in connection.connector.accounts(ctx):
+        if isinstance(item, Bookmark):
+            found.bookmark = _checked(item.value)
+        elif isinstance(item, Departed) and not found.complete:
+            found.accounts.pop(item.id, None)
+            found.departed.append(item.id)
+        elif isinstance(item, Account) and item.id:
+            found.accounts[item.id] = item
+        else:
+            raise ProtocolError(f"{connection.config.connector}: accounts() yielded {type(item).__name__}")
+    return found
+
+
+def _checked(place: JSON) -> JSON:
+    """A place that is too large to keep is none: the next import lists all accounts."""
+    return place if len(json.dumps(place)) <= LARGEST_PLACE else None
 
 
 async def _persist(engine: Engine, ctx: Context, attempt: Callable[[], Awaitable[T]]) -> T:

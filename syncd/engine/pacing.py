@@ -1,7 +1,7 @@
 """Not asking more than a provider likes: budgets of requests, shared by all that run on a connection.
 
 Public: Pacing (a connection's), Budget (one meter: rate, concurrency, and a block while the provider says "slow down"),
-backoff.
+LaneBudget (so many in any so many seconds), backoff.
 
 A budget is held in two ways: `reserve` gives the moment from which a request may go out (never early, in order of
 asking), `gate` bounds how many are in flight. A block moves that moment for everybody.
@@ -9,12 +9,13 @@ asking), `gate` bounds how many are in flight. A block moves that moment for eve
 
 import asyncio
 import random
+from collections import deque
 from dataclasses import replace
 
 from syncd.config.model import ConnectionLimits
-from syncd.sdk import Limits
+from syncd.sdk import Lane, Limits
 
-__all__ = ["LONGEST_BACKOFF", "Budget", "Pacing", "backoff", "effective_limits"]
+__all__ = ["LONGEST_BACKOFF", "Budget", "LaneBudget", "Pacing", "backoff", "effective_limits"]
 
 LONGEST_BACKOFF = 64.0  # seconds
 MANY = 1000  # account budgets from which idle ones are dropped
@@ -30,7 +31,8 @@ def effective_limits(built_in: Limits, limits: ConnectionLimits) -> Limits:
     """What the operator wrote replaces what the connector brings, upwards too, per account as well."""
     out = built_in
     if limits.requests_per_second is not None:
-        out = replace(out, requests_per_second=limits.requests_per_second, account_requests_per_second=None)
+        out = replace(out, requests_per_second=limits.requests_per_second, account_requests_per_second=None,
+                      lanes={})  # fmt: skip
     if limits.concurrency is not None:
         out = replace(out, concurrency=limits.concurrency, account_concurrency=limits.concurrency)
     return out
@@ -67,14 +69,36 @@ class Budget:
         return self.blocked_until <= now and self._next <= now and self.gate._value >= concurrency
 
 
+class LaneBudget(Budget):
+    """A budget that lets so many requests through in any so many seconds, at once if they come at once."""
+
+    __slots__ = ("_lane", "_latest")
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__(None, MANY)
+        self._lane = lane
+        self._latest: deque[float] = deque(maxlen=max(1, lane.requests))
+
+    def reserve(self, now: float) -> float:
+        full = len(self._latest) == self._latest.maxlen
+        at = max(now, self._latest[0] + self._lane.seconds) if full else now
+        self._latest.append(at)
+        return at
+
+    def forgettable(self, now: float) -> bool:
+        """Whether a new one in its place would let through the same."""
+        return self.blocked_until <= now and (not self._latest or self._latest[-1] + self._lane.seconds <= now)
+
+
 class Pacing:
-    """The budgets of one connection: its own, one per account, and one for its token endpoint."""
+    """The budgets of one connection: its own, one per account, its lanes, and one for its token endpoint."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.connection = Budget(limits.requests_per_second, limits.concurrency)
         self.tokens = Budget(None, 1)
         self._accounts: dict[str, Budget] = {}
+        self._lanes: dict[tuple[object, ...], LaneBudget] = {}
 
     def account(self, account_id: str | None, now: float) -> Budget | None:
         """The budget of an account; None for requests that belong to nobody (directory, token)."""
@@ -86,6 +110,19 @@ class Pacing:
                 self._forget_idle(now)
             budget = Budget(self.limits.account_requests_per_second, self.limits.account_concurrency)
             self._accounts[account_id] = budget
+        return budget
+
+    def lane(self, name: str, key: object, account_id: str | None, now: float) -> LaneBudget | None:
+        """The budget of a lane, by what the connector counts it by; None where the connection has no such lane."""
+        lane = self.limits.lanes.get(name)
+        if lane is None:
+            return None
+        whose = (name, key, account_id if lane.per == "account" else None)
+        budget = self._lanes.get(whose)
+        if budget is None:
+            if len(self._lanes) >= MANY:
+                self._lanes = {k: b for k, b in self._lanes.items() if not b.forgettable(now)}
+            budget = self._lanes[whose] = LaneBudget(lane)
         return budget
 
     def _forget_idle(self, now: float) -> None:

@@ -139,13 +139,17 @@ class StreamSpec:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An imported account. `label` is what outputs show: the address, or `<address>#<id>` once it belongs to another."""
+    """An imported account. `label` is what outputs show: the address, or `<address>#<id>` once it belongs to another.
+
+    `unavailable`: streams that the import itself, not a later run, found the account not to have.
+    """
 
     id: int
     account: Account
     label: str
     imported_at: datetime
     gone_at: datetime | None = None
+    unavailable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,7 @@ class RoundEnd(StrEnum):
     CANCELLED = "cancelled"  # resume point stays
     DEFERRED = "deferred"  # resume point stays; due again at `until`
     SKIPPED = "skipped"  # Forbidden: counts as through when deletions are settled
+    GONE = "gone"  # PartitionGone: it counts as not listed any more until it is listed again
     EXPIRED = "expired"  # cursor and resume point are forgotten: the next round is full
 
 
@@ -407,14 +412,32 @@ class Store(Protocol):
     async def bind_connection(self, name: str, connector: str, previous_name: str | None) -> None:
         """Make the connection known; a connection known as `previous_name` only is renamed with all its state."""
 
-    async def import_accounts(self, connection: str, accounts: Sequence[Account], now: datetime) -> ImportResult:
-        """Store a complete listing. Raises OtherOrganization; accounts not listed are marked gone, nothing more."""
+    async def import_accounts(
+        self,
+        connection: str,
+        accounts: Sequence[Account],
+        now: datetime,
+        *,
+        departed: Sequence[str] | None = None,
+        bookmark: JSON = None,
+    ) -> ImportResult:
+        """Store a complete listing: accounts not listed are marked gone, nothing more. Raises OtherOrganization.
+
+        With `departed` it is what changed since the last import: only those are marked gone. `bookmark`: where the
+        next import goes on.
+        """
+
+    async def import_place(self, connection: str) -> tuple[JSON, datetime | None]:
+        """The last import's bookmark, and when accounts were last listed completely; None each if there is none."""
 
     async def accounts(self, connection: str) -> Sequence[AccountRow]:
         """All accounts ever imported, gone ones included, by address."""
 
     async def imported_at(self, connection: str) -> datetime | None:
         """When the last import finished."""
+
+    async def listed(self, spec: StreamSpec, account_id: int) -> Sequence[Partition]:
+        """The account's own partitions as last listed, less those found gone since."""
 
     async def set_stream_state(self, account_id: int, stream: str, state: str) -> None:
         """Show that an account's stream is `ready` or why not."""
@@ -495,6 +518,9 @@ class Store(Protocol):
 
     async def known(self, partition_id: int, source_ids: Sequence[str]) -> dict[str, str | None]:
         """Live records among these ids in this partition → tag of the content held, or None."""
+
+    async def children(self, partition_id: int, parents: Sequence[str]) -> dict[str, list[str]]:
+        """Live records of this partition with one of these parents, by parent."""
 
     async def apply_page(
         self, rnd: OpenRound, page: Page, contents: Mapping[str, Content], now: datetime, *, dry: bool = False

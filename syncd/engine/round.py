@@ -185,6 +185,7 @@ class _Reader:
             scan=rnd.plan.scan,
             full_at=rnd.full_at,
             lookup=partial(self.job.run.store.known, rnd.partition.id),
+            offspring=partial(self.job.run.store.children, rnd.partition.id),
         )
         while True:
             try:
@@ -294,6 +295,8 @@ class _Reader:
                 return False
             case Next.SKIP:
                 await self._end(rnd, RoundEnd.SKIPPED, Outcome.SKIPPED, error)
+            case Next.FORGET:
+                await self._end(rnd, RoundEnd.GONE, Outcome.VANISHED, error)
             case Next.SKIP_ACCOUNT:
                 self.result.state = error.state if isinstance(error, AccountGone) else None
                 await self._end(rnd, RoundEnd.SKIPPED, Outcome.GONE)

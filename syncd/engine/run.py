@@ -54,6 +54,9 @@ class _Part:
     through: dict[int, PartitionRow] = field(default_factory=dict)
     outcomes: set[Outcome] = field(default_factory=set)
     settle: bool = False
+    tried: set[int] = field(default_factory=set)  # partitions that were begun and not found gone
+    vanished: bool = False  # a partition was found gone: ask anew which there are
+    listed_again: bool = False
     open: int = 1
     again: bool = False  # was through before
     retries: dict[int, list[Retry]] = field(default_factory=dict)
@@ -189,9 +192,26 @@ class Run:
             part.outcomes.add(Outcome.COMPLETED)
             self._ledger.count(stream.name, Outcome.COMPLETED)
         await self._partitions([(part, row) for row in found.rows])
+        if part.vanished:
+            await self._list_again(part)
         await self._through(part)
         if last:
             await self._shared(stream)
+
+    async def _list_again(self, part: _Part) -> None:
+        """A partition is gone that was listed: read what a new listing shows instead, once."""
+        found = await discover(self._work, part.stream.work, part.account, afresh=True)
+        if found.outcome is not Outcome.COMPLETED:
+            await self._count(part, RoundOutcome(found.outcome, found.error, state=found.state))
+            return
+        part.settle |= found.settle
+        part.listed_again = True
+        rows = {row.id: row for row in found.rows}
+        part.through = {number: row for number, row in part.through.items() if number in rows}
+        await self._partitions([(part, row) for number, row in rows.items() if number not in part.tried])
+        if not part.outcomes:
+            part.outcomes.add(Outcome.COMPLETED)
+            self._ledger.count(part.stream.name, Outcome.COMPLETED)
 
     async def _undiscovered(self, part: _Part, found: Discovery) -> None:
         """The partitions of this account's stream are not known: nothing of it is read, or concluded, in this run."""
@@ -280,6 +300,7 @@ class Run:
         if run.stop:
             await self._count(part, RoundOutcome(Outcome.CANCELLED))
             return Outcome.CANCELLED
+        part.tried.add(row.id)
         retries = part.retries.pop(row.id, [])
         where = (run.run, work.name, part.account.label, row.partition.id)
         async with Place(run.engine.slots) as place:
@@ -288,6 +309,13 @@ class Run:
             result = await run_round(Job(run, work, part.account, row, full or run.full, retries, place))
         if run.progress.watched:
             run.progress.publish(PartitionEnded(*where, str(result.outcome)))
+        if result.outcome is Outcome.VANISHED:
+            run.engine.listings.pop((part.account.id, work.name), None)
+            if not part.listed_again and not row.partition.shared:
+                part.vanished = True
+                part.tried.discard(row.id)
+                return Outcome.VANISHED
+            result.outcome = Outcome.SKIPPED
         if result.outcome is Outcome.COMPLETED:
             part.through[row.id] = row
         elif result.outcome is Outcome.FAILED:

@@ -24,7 +24,7 @@ from syncd.engine.ports import (
     SettleView,
 )
 from syncd.engine.work import RunWork, StreamWork
-from syncd.sdk import Identity, Partition, ProtocolError, Scan, Tombstone
+from syncd.sdk import Identity, Partition, ProtocolError, Record, Scan, Tombstone
 
 __all__ = ["FROM", "LOOKS", "Answers", "Look", "brake", "decide", "settle_stream"]
 
@@ -39,10 +39,14 @@ Look = Callable[[int, Scan], Awaitable[bool]]
 
 @dataclass(slots=True)
 class Answers:
-    """What `get` said of proposed deletions, by record id. In neither: it has not been asked."""
+    """What `get` said of proposed deletions, by record id. In neither: it has not been asked.
+
+    `elsewhere`: partitions, by the provider's id, where some of them live now.
+    """
 
     gone: set[int] = field(default_factory=set)
     alive: set[int] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
 
 
 def decide(
@@ -103,7 +107,7 @@ async def settle_stream(
     Raises what `get` raises: the proposals stay open then.
     """
     if work.stream.can_get:
-        return await _settle_by_get(run, work, account, partitions)
+        return await _settle_by_get(run, work, account, partitions, look)
     total = Counts()
     for turn in range(LOOKS + 1):
         final = turn == LOOKS or bool(run.stop)
@@ -118,9 +122,12 @@ async def settle_stream(
 
 
 async def _settle_by_get(
-    run: RunWork, work: StreamWork, account: AccountRow, partitions: Mapping[int, Partition]
+    run: RunWork, work: StreamWork, account: AccountRow, partitions: Mapping[int, Partition], look: Look
 ) -> Counts:
-    """The provider itself is asked about every proposed deletion, outside of any transaction."""
+    """The provider itself is asked about every proposed deletion, outside of any transaction.
+
+    What lives in another partition now, though that one's round did not show it, is met by reading that one in full.
+    """
     proposed: list[Pending] = []
 
     def show(view: SettleView) -> SettlePlan:
@@ -135,6 +142,9 @@ async def _settle_by_get(
             if not run.stop:
                 chunk = ours[start : start + ASKED]
                 await _get(run, work, account, partitions.get(partition_id), chunk, answers)
+    for partition_id, partition in partitions.items():
+        if partition.id in answers.elsewhere and not run.stop:
+            await look(partition_id, Scan.FULL)
     question = partial(decide, max_delete=run.sync.max_delete, answers=answers)
     return (await run.store.settle(run.run, work.spec, account.id, run.clock.now(), question)).counts
 
@@ -151,10 +161,13 @@ async def _get(
     answers: Answers,
 ) -> None:
     wanted = {one.source_id: one.record_id for one in proposed}
+    here = None if partition is None else partition.id
     async for item in work.stream.get(run.context(work, account, partition), list(wanted)):
         if item.source_id not in wanted:
             raise ProtocolError(f"get() answered for {item.source_id!r}, which it was not asked for")
         (answers.gone if isinstance(item, Tombstone) else answers.alive).add(wanted[item.source_id])
+        if isinstance(item, Record) and item.partition is not None and item.partition != here:
+            answers.elsewhere.add(item.partition)
 
 
 async def _ask(run: RunWork, work: StreamWork, account_id: int, final: bool) -> SettleOutcome:

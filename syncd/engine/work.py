@@ -175,6 +175,7 @@ class Outcome(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"  # Forbidden
+    VANISHED = "vanished"  # PartitionGone: the provider is asked anew which partitions there are
     GONE = "unavailable"  # AccountGone: no fault
     DEFERRED = "deferred"
     CANCELLED = "cancelled"

@@ -2,7 +2,7 @@
 
     store = open_store(state_dir, clock)
 
-Public: open_store, SqlStore (implements `syncd.engine.ports.Store`; read side and upkeep beside it), SyncState,
+Public: open_store, vaults (what sign-ins must remember), SqlStore (implements `syncd.engine.ports.Store`; read side and upkeep beside it), SyncState,
 StreamNumbers, and the errors StoreUnusable, NewerSchema, StoreFailed, FeedTooOld.
 
 How data is kept stands in docs/store-format.md; the rules of the page transaction in
@@ -13,6 +13,7 @@ from .errors import FeedTooOld, NewerSchema, StoreFailed, StoreUnusable
 from .queries import StreamNumbers
 from .states import SyncState
 from .store import SqlStore, open_store
+from .vault import vaults
 
 __all__ = [
     "FeedTooOld",
@@ -23,4 +24,5 @@ __all__ = [
     "StreamNumbers",
     "SyncState",
     "open_store",
+    "vaults",
 ]

@@ -1,6 +1,6 @@
 """Connections and their accounts.
 
-Public: bind_connection, connection_id, stream_id, import_accounts, all_accounts, imported_at, set_stream_state,
+Public: bind_connection, connection_id, stream_id, import_accounts, all_accounts, imported_at, import_place, set_stream_state,
 matching_accounts.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from syncd.engine.ports import AccountRow, ImportResult, OtherOrganization
-from syncd.sdk import Account
+from syncd.sdk import JSON, Account
 
 from .database import Row, Tx
 from .values import dumps, loads, micros, moment
@@ -19,13 +19,24 @@ __all__ = [
     "bind_connection",
     "connection_id",
     "import_accounts",
+    "import_place",
     "imported_at",
     "matching_accounts",
     "set_stream_state",
     "stream_id",
 ]
 
-COLUMNS = "id, source_id, address, label, name, role, state, streams, learned, imported_at, gone_at"
+COLUMNS = "id, source_id, address, label, name, kind, role, state, streams, learned, imported_at, gone_at"
+
+ACCOUNT = (
+    "INSERT INTO account"
+    " (connection_id, source_id, address, label, name, kind, role, state, streams, learned, imported_at)"
+)
+OVERWRITE = (
+    "ON CONFLICT (connection_id, source_id) DO UPDATE SET address = excluded.address, name = excluded.name,"
+    " kind = excluded.kind, role = excluded.role, state = excluded.state, streams = excluded.streams,"
+    " learned = excluded.learned, imported_at = excluded.imported_at, gone_at = NULL"
+)
 
 
 def bind_connection(tx: Tx, name: str, connector: str, previous_name: str | None) -> None:
@@ -57,27 +68,31 @@ def stream_id(tx: Tx, connection: str, name: str, kind: str | None) -> int:
     return int(found)
 
 
-def import_accounts(tx: Tx, connection: str, accounts: Sequence[Account], now: datetime) -> ImportResult:
+def import_accounts(
+    tx: Tx,
+    connection: str,
+    accounts: Sequence[Account],
+    now: datetime,
+    departed: Sequence[str] | None,
+    bookmark: JSON,
+) -> ImportResult:
     owner = connection_id(tx, connection)
     if owner is None:
         raise LookupError(f"connection {connection!r} is not bound")
     _bind_organization(tx, owner, accounts)
     before = {row[0]: row[1] for row in _known(tx, owner)}
     latest = {account.id: account for account in accounts}
-    rows = [_row(owner, account, now) for account in latest.values()]
-    tx.insert(
-        "INSERT INTO account"
-        " (connection_id, source_id, address, label, name, role, state, streams, learned, imported_at)",
-        rows,
-        "ON CONFLICT (connection_id, source_id) DO UPDATE SET address = excluded.address, name = excluded.name,"
-        " role = excluded.role, state = excluded.state, streams = excluded.streams, learned = excluded.learned,"
-        " imported_at = excluded.imported_at, gone_at = NULL",
-    )
-    gone = [key for key, gone_at in before.items() if gone_at is None and key not in latest]
+    if latest:
+        tx.insert(ACCOUNT, [_row(owner, account, now) for account in latest.values()], OVERWRITE)
+    left = before.keys() if departed is None else before.keys() & set(departed)
+    gone = [key for key in sorted(left) if before[key] is None and key not in latest]
     tx.run_within(
         "UPDATE account SET gone_at = ? WHERE connection_id = ? AND source_id IN ({})", (micros(now), owner), gone
     )
-    tx.run("UPDATE connection SET imported_at = ? WHERE id = ?", (micros(now), owner))
+    place = None if bookmark is None else dumps(bookmark)
+    tx.run("UPDATE connection SET imported_at = ?, import_bookmark = ? WHERE id = ?", (micros(now), place, owner))
+    if departed is None:
+        tx.run("UPDATE connection SET listed_at = ? WHERE id = ?", (micros(now), owner))
     _label(tx, owner)
     every = all_accounts(tx, connection)
     label = {row.account.id: row.label for row in every}
@@ -99,7 +114,7 @@ def _bind_organization(tx: Tx, owner: int, accounts: Sequence[Account]) -> None:
 
 
 def _row(owner: int, account: Account, now: datetime) -> tuple[object, ...]:
-    texts = (account.address, account.address, account.name, account.role, account.state)
+    texts = (account.address, account.address, account.name, account.kind, account.role, account.state)
     return (owner, account.id, *texts, dumps(dict(account.streams)), b"{}", micros(now))
 
 
@@ -127,16 +142,25 @@ def all_accounts(tx: Tx, connection: str) -> list[AccountRow]:
 
 
 def _account_row(row: Row, organization: str | None) -> AccountRow:
-    key, source_id, address, label, name, role, state, streams, learned, at, gone_at = row
-    states = {**loads(streams), **loads(learned)}
+    key, source_id, address, label, name, kind, role, state, streams, learned, at, gone_at = row
+    imported_states = loads(streams)
+    states = {**imported_states, **loads(learned)}
     imported = moment(at)
     assert imported is not None
-    account = Account(source_id, address, name, role, state, states, organization)
-    return AccountRow(key, account, label, imported, moment(gone_at))
+    account = Account(source_id, address, name, role, state, states, organization, kind)
+    unavailable = frozenset(name for name, shown in imported_states.items() if shown != "ready")
+    return AccountRow(key, account, label, imported, moment(gone_at), unavailable)
 
 
 def imported_at(tx: Tx, connection: str) -> datetime | None:
     return moment(tx.value("SELECT imported_at FROM connection WHERE name = ?", (connection,)))
+
+
+def import_place(tx: Tx, connection: str) -> tuple[JSON, datetime | None]:
+    row = tx.row("SELECT import_bookmark, listed_at FROM connection WHERE name = ?", (connection,))
+    if row is None or row[0] is None:
+        return None, None if row is None else moment(row[1])
+    return loads(row[0]), moment(row[1])
 
 
 def set_stream_state(tx: Tx, account_id: int, stream: str, state: str) -> None:

@@ -6,17 +6,17 @@ Public: former_ids, rename, decide, write.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from syncd.engine.ports import Content, ContentState
 from syncd.sdk import Record
 
 from . import pending
-from .compare import merged, same_payload
+from .compare import same_payload
 from .database import Row
+from .partial import whole
 from .records import DELETED, LIVE, OUT, keep_versions
-from .values import dumps, micros, storable
+from .values import LAST, dumps, micros, storable
 from .work import Doubt, Fresh, Known, Work
 
 __all__ = ["decide", "former_ids", "rename", "write"]
@@ -40,7 +40,6 @@ OVERWRITE_PAYLOAD = (
 )
 STORED = "SELECT record_id, data, summary, blob FROM payload WHERE record_id IN ({})"
 RENAMED = b""  # stands for the digest of a record that got a new id: a change, whatever its payload
-LAST = 2**62  # an end of time that fits an integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,8 @@ def _decide_one(work: Work, doubt: Doubt, stored: Row | None, contents: Mapping[
         if stored is None:
             work.refuse("an incomplete item of an unknown id", item.source_id, fresh.raw)
             return None
-        raw = merged(stored[1], fresh.raw)
-        fresh = fresh._replace(raw=raw, digest=sha256(raw).digest())
+        fresh = whole(work.tx, fresh, known, stored)
+        item = fresh.item
     if fresh.summary is None and stored is not None:
         fresh = fresh._replace(summary=stored[2])
     content = contents.get(item.source_id) if item.blob is not None else None

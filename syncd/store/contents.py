@@ -1,11 +1,12 @@
 """Content: blobs by their SHA-256, small ones in the database, larger ones as files.
 
-Public: Blobs (the files), plan, Download, small, place, known_tags.
+Public: Blobs (the files), plan, Download, small, place, known_tags, children.
 
 A download streams to `blobs/tmp`, is checked against the provider's size and hash, flushed to the disk, and takes its
 place `blobs/ab/cdef…` inside the transaction that journals it: the one writer, so that nothing removes it in between.
 """
 
+import base64
 import hashlib
 import os
 import tempfile
@@ -19,15 +20,17 @@ from syncd.sdk import Blob, ContentUnavailable, ProtocolError
 
 from .database import Row, Tx
 from .errors import StoreFailed
+from .quickxor import QuickXor
 from .values import loads
 from .work import scope_of
 
-__all__ = ["Blobs", "Download", "known_tags", "place", "plan", "small"]
+__all__ = ["Blobs", "Download", "children", "known_tags", "place", "plan", "small"]
 
 INLINE = 16 * 1024  # bytes: up to here a row is cheaper than a file
 CHUNK = 256 * 1024
 PASSING = ("too_large", "forbidden")  # reasons that limits and permissions may have lifted when the item is met anew
 ALGORITHMS = ("md5", "sha1", "sha256")
+QUICKXOR = "quickxor"
 
 
 class Blobs:
@@ -75,8 +78,10 @@ class Download:
         self.path: Path | None = None
         self.size = 0
 
-    def _promised_hash(self) -> "hashlib._Hash | None":
+    def _promised_hash(self) -> "hashlib._Hash | QuickXor | None":
         name = (self._blob.hash or "").partition(":")[0]
+        if name == QUICKXOR:
+            return QuickXor()
         return hashlib.new(name, usedforsecurity=False) if name in ALGORITHMS else None
 
     @property
@@ -112,8 +117,8 @@ class Download:
         if self._blob.size is not None and self._blob.size != self.size:
             raise self._mismatch(f"size {self.size}, promised {self._blob.size}")
         if self._other is not None and promised is not None:
-            given = f"{self._other.name}:{self._other.hexdigest()}"
-            if given != promised.lower():
+            given = _written(self._other)
+            if given != (promised if isinstance(self._other, QuickXor) else promised.lower()):
                 raise self._mismatch(f"{given}, promised {promised}")
         if self._file >= 0:
             os.fsync(self._file)
@@ -134,6 +139,19 @@ class Download:
         if self.path is not None:
             with suppress(FileNotFoundError):
                 self.path.unlink()
+
+
+def _written(hasher: "hashlib._Hash | QuickXor") -> str:
+    """A checksum as `Blob.hash` writes it."""
+    if isinstance(hasher, QuickXor):
+        return f"{QUICKXOR}:{base64.b64encode(hasher.digest()).decode()}"
+    return f"{hasher.name}:{hasher.hexdigest()}"
+
+
+def _fingerprint(blob: Blob) -> str | None:
+    """A checksum that names one content only. QuickXorHash does not: contents with blocks of 160 bytes swapped share it."""
+    name, _, value = (blob.hash or "").partition(":")
+    return f"{name}:{value.lower()}" if name in ALGORITHMS else None
 
 
 def _write_all(file: int, data: bytes) -> None:
@@ -166,11 +184,11 @@ def place(
         " ON CONFLICT (sha256) DO UPDATE SET doomed = FALSE",
         (content.sha256, content.size, inline),
     )
-    if blob.hash is not None:
+    if (fingerprint := _fingerprint(blob)) is not None:
         tx.run(
             "INSERT INTO blob_hash (connection_id, hash, sha256) SELECT s.connection_id, ?, ? FROM partition p"
             " JOIN stream s ON s.id = p.stream_id WHERE p.id = ? ON CONFLICT DO NOTHING",
-            (blob.hash.lower(), content.sha256, rnd.partition.id),
+            (fingerprint, content.sha256, rnd.partition.id),
         )
     tx.run(
         "INSERT INTO content_journal (partition_id, source_id, tag, sha256, size, mime_type) VALUES (?, ?, ?, ?, ?, ?)"
@@ -195,14 +213,14 @@ def plan(tx: Tx, blobs: Blobs, rnd: OpenRound, wanted: Sequence[tuple[str, Blob]
     ids = [source_id for source_id, _ in wanted]
     stored = _stored(tx, rnd, ids)
     journal = _journal(tx, rnd, ids)
-    hashes = _hashes(tx, rnd, [blob.hash.lower() for _, blob in wanted if blob.hash])
+    hashes = _hashes(tx, rnd, [one for _, blob in wanted if (one := _fingerprint(blob))])
     fetch = []
     for source_id, blob in wanted:
         found = (
             _skipped(blob)
             or _same_tag(stored.get(source_id), blob)
             or _journalled(journal.get(source_id), blob)
-            or _same_hash(hashes.get((blob.hash or "").lower()), blob)
+            or _same_hash(hashes.get(_fingerprint(blob) or ""), blob)
         )
         if found is not None and _held(tx, blobs, found):
             settled[source_id] = found
@@ -276,6 +294,14 @@ def _held(tx: Tx, blobs: Blobs, content: Content) -> bool:
         return True
     inline = tx.row("SELECT content IS NOT NULL FROM blob WHERE sha256 = ?", (content.sha256,))
     return inline is not None and bool(inline[0] or blobs.path(content.sha256).exists())
+
+
+def children(tx: Tx, partition_id: int, parents: Sequence[str]) -> dict[str, list[str]]:
+    sql = "SELECT parent, source_id FROM record WHERE partition_id = ? AND state < 3 AND parent IN ({}) ORDER BY id"
+    found: dict[str, list[str]] = {}
+    for parent, source_id in tx.within(sql, (partition_id,), parents):
+        found.setdefault(parent, []).append(source_id)
+    return found
 
 
 def known_tags(tx: Tx, partition_id: int, ids: Sequence[str]) -> dict[str, str | None]:

@@ -1,6 +1,6 @@
 """Partitions: what is listed, who reads the shared ones, and rounds under a lease.
 
-Public: list_partitions, claim_shared, open_round, end_round.
+Public: list_partitions, listed, claim_shared, open_round, end_round.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +27,9 @@ from .owners import Owners
 from .records import LIVE, OUT
 from .values import loads, micros, moment
 
-__all__ = ["claim_shared", "end_round", "known_or_new", "list_partitions", "open_round", "peek"]
+__all__ = ["claim_shared", "end_round", "known_or_new", "list_partitions", "listed", "open_round", "peek"]
 
-KNOWN = "SELECT id, account_id, source_id, title, excluded, gone_at FROM partition WHERE stream_id = ? AND holder = ?"
+KNOWN = "SELECT id, account_id, source_id, title, excluded, gone_at, missed FROM partition WHERE stream_id = ? AND holder = ?"
 FORGET_PLACE = "cursor = NULL, resume = NULL, round_id = NULL"
 STATE = (
     "SELECT p.cursor, p.options_digest, p.full_due OR EXISTS (SELECT 1 FROM pending_deletion d"
@@ -52,6 +52,16 @@ def list_partitions(
         if key not in own:
             _vanish(tx, row, run, now)
     return [row for row in found if not row.partition.excluded]
+
+
+def listed(tx: Tx, spec: StreamSpec, account_id: int) -> list[Partition]:
+    sql = (
+        "SELECT p.source_id, p.title, p.excluded FROM partition p JOIN stream s ON s.id = p.stream_id"
+        " JOIN connection c ON c.id = s.connection_id WHERE c.name = ? AND s.name = ? AND p.holder = ?"
+        " AND p.gone_at IS NULL AND NOT p.missed ORDER BY p.id"
+    )
+    rows = tx.rows(sql, (spec.connection, spec.info.name, account_id))
+    return [Partition(row[0], row[1], excluded=bool(row[2])) for row in rows]
 
 
 def claim_shared(
@@ -90,7 +100,9 @@ def _keep(
     """Store one listed partition as it is now."""
     if row is None:
         return PartitionRow(_insert(tx, stream, holder, account_id, part, now), account_id, part)
-    key, before, _, title, excluded, gone_at = row
+    key, before, _, title, excluded, gone_at, missed = row
+    if missed:
+        tx.run("UPDATE partition SET missed = FALSE WHERE id = ?", (key,))
     if gone_at is not None:
         pending.drop_vanished(tx, key, run)
         tx.run("UPDATE partition SET gone_at = NULL WHERE id = ?", (key,))
@@ -108,8 +120,8 @@ def _insert(tx: Tx, stream: int, holder: int, account_id: int, part: Partition, 
     return int(
         tx.value(
             "INSERT INTO partition (stream_id, account_id, holder, source_id, title, shared, excluded, created_at,"
-            " fence, full_due, last_round, round_listed, round_unproven, live, kept)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, FALSE, 0, 0, FALSE, 0, 0) RETURNING id",
+            " missed, fence, full_due, last_round, round_listed, round_unproven, live, kept)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE, 0, FALSE, 0, 0, FALSE, 0, 0) RETURNING id",
             (stream, account_id, holder, part.id, part.title, part.shared, part.excluded, micros(now)),
         )
     )
@@ -136,7 +148,7 @@ def leave_scope(
 
 def _vanish(tx: Tx, row: Row, run: int, now: datetime) -> None:
     """Propose the deletion of its records, once: what a person rejects stays rejected while it is not listed."""
-    key, _, _, _, excluded, gone_at = row
+    key, _, _, _, excluded, gone_at, _ = row
     if gone_at is not None:
         return
     tx.run("UPDATE partition SET gone_at = ?, fence = fence + 1 WHERE id = ?", (micros(now), key))
@@ -248,6 +260,8 @@ def end_round(tx: Tx, rnd: OpenRound, end: RoundEnd, now: datetime, until: datet
         changes.append(("due_at", micros(until)))
     if end is RoundEnd.SKIPPED:
         changes.append(("skipped_run", rnd.run))
+    if end is RoundEnd.GONE:
+        changes.append(("missed", True))
     if end is RoundEnd.EXPIRED:
         changes += [("cursor", None), ("resume", None), ("round_id", None), ("full_due", True)]
     assignments = ", ".join(f"{name} = ?" for name, _ in changes)

@@ -38,7 +38,7 @@ from syncd.engine.ports import (
     StreamSpec,
     Trigger,
 )
-from syncd.sdk import Account, Blob, Clock, Page, Partition
+from syncd.sdk import JSON, Account, Blob, Clock, Page, Partition
 
 from . import (
     accounts as people,
@@ -136,14 +136,30 @@ class SqlStore:
     async def bind_connection(self, name: str, connector: str, previous_name: str | None) -> None:
         await self._write(lambda tx: people.bind_connection(tx, name, connector, previous_name))
 
-    async def import_accounts(self, connection: str, accounts: Sequence[Account], now: datetime) -> ImportResult:
-        return await self._write(lambda tx: people.import_accounts(tx, connection, accounts, now), durable=True)
+    async def import_accounts(
+        self,
+        connection: str,
+        accounts: Sequence[Account],
+        now: datetime,
+        *,
+        departed: Sequence[str] | None = None,
+        bookmark: JSON = None,
+    ) -> ImportResult:
+        job = partial(people.import_accounts, connection=connection, accounts=accounts, now=now, departed=departed,
+                      bookmark=bookmark)  # fmt: skip
+        return await self._write(job, durable=True)
+
+    async def import_place(self, connection: str) -> tuple[JSON, datetime | None]:
+        return await self._read(lambda tx: people.import_place(tx, connection))
 
     async def accounts(self, connection: str) -> Sequence[AccountRow]:
         return await self._read(lambda tx: people.all_accounts(tx, connection))
 
     async def imported_at(self, connection: str) -> datetime | None:
         return await self._read(lambda tx: people.imported_at(tx, connection))
+
+    async def listed(self, spec: StreamSpec, account_id: int) -> Sequence[Partition]:
+        return await self._read(lambda tx: partitions.listed(tx, spec, account_id))
 
     async def set_stream_state(self, account_id: int, stream: str, state: str) -> None:
         await self._write(lambda tx: people.set_stream_state(tx, account_id, stream, state))
@@ -248,6 +264,9 @@ class SqlStore:
 
     async def known(self, partition_id: int, source_ids: Sequence[str]) -> dict[str, str | None]:
         return await self._read(lambda tx: content.known_tags(tx, partition_id, source_ids))
+
+    async def children(self, partition_id: int, parents: Sequence[str]) -> dict[str, list[str]]:
+        return await self._read(lambda tx: content.children(tx, partition_id, parents))
 
     async def apply_page(
         self, rnd: OpenRound, page: Page, contents: Mapping[str, Content], now: datetime, *, dry: bool = False

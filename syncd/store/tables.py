@@ -58,11 +58,15 @@ def raw(*, nullable: bool = True) -> Any:
 
 
 class Connection(Table, table=True):
+    """`listed_at`: when the accounts were last listed completely; imports since then went on from `import_bookmark`."""
+
     id: int = key()
     name: str = text(unique=True)
     connector: str = text()
     organization: str | None = text(nullable=True)
     imported_at: int | None = maybe()
+    import_bookmark: bytes | None = raw()
+    listed_at: int | None = maybe()
 
 
 class Account(Table, table=True):
@@ -75,6 +79,7 @@ class Account(Table, table=True):
     address: str = text()
     label: str = text()
     name: str = text()
+    kind: str = text()
     role: str = text()
     state: str = text()
     streams: bytes = raw(nullable=False)
@@ -97,7 +102,7 @@ class Stream(Table, table=True):
 class Partition(Table, table=True):
     """`holder`: the account whose own it is, 0 for a shared one. `round_*`: the round that is open or was cut.
 
-    `live` and `kept` count its records in state live, and gone-but-kept or out of scope.
+    `missed`: the provider said it is gone, and no listing has shown it since. `live` and `kept` count its records in state live, and gone-but-kept or out of scope.
     """
 
     __table_args__ = (
@@ -115,6 +120,7 @@ class Partition(Table, table=True):
     excluded: bool = Field(nullable=False)
     created_at: int = number()
     gone_at: int | None = maybe()
+    missed: bool = Field(nullable=False)
     lease_owner: str | None = text(nullable=True)
     lease_run: int | None = maybe()
     fence: int = number()

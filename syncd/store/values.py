@@ -1,6 +1,6 @@
 """Small conversions: moments as integers, JSON as bytes.
 
-Public: micros, moment, rfc3339, dumps, loads, encode, storable.
+Public: micros, moment, rfc3339, dumps, loads, encode, storable, LAST.
 
 A moment is kept as microseconds since 1970 in UTC: eight bytes, the same in every database, no time zone to lose.
 """
@@ -12,10 +12,11 @@ from typing import Any
 
 import orjson
 
-__all__ = ["dumps", "encode", "loads", "micros", "moment", "rfc3339", "storable"]
+__all__ = ["LAST", "dumps", "encode", "loads", "micros", "moment", "rfc3339", "storable"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
+LAST = 2**62  # microseconds: an end of time that fits an integer
 
 
 def micros(when: datetime | None) -> int | None:

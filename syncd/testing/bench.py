@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncd.sdk import FULL, JSON, Account, Connector, Context, Partition, Scan, Secret, Stream
+from syncd.sdk import FULL, JSON, Account, Bookmark, Connector, Context, Departed, Partition, Scan, Secret, Stream
 from syncd.sdk.http import httpx
 
 from .client import CapturingLog, EngineClient
@@ -109,7 +109,7 @@ class Bench:
     async def accounts(self) -> list[Account]:
         """The organisation, each account checked for its form."""
         self.wire.phase = "accounts"
-        found = []
+        found: list[Account] = []
         async for account in self.connector.accounts(self.context()):
             if isinstance(account, Bookmark):
                 continue

@@ -70,6 +70,7 @@ class Desk:
         origins: tuple[str, ...] | None = ("https://api.test", "https://token.test"),
         resolver: Any = None,
         auto: bool = True,
+        pace: Any = None,
     ) -> None:
         self.clock = FakeClock(auto=auto)
         self.wire = Wire(self.clock, *replies)
@@ -80,6 +81,7 @@ class Desk:
             Pacing(limits or Limits()),
             Guard(origins, resolver),
             retryable,
+            pace or (lambda response: None),
             self.clock,
             random.Random(7),
             "syncd/test (gzip)",
