@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
-MANIFESTS := pyproject.toml connectors/google/pyproject.toml simulator/pyproject.toml requirements.lock
+PACKAGES := connectors/google connectors/microsoft connectors/zoho simulator
+MANIFESTS := pyproject.toml $(PACKAGES:=/pyproject.toml) requirements.lock
 TESTS ?= tests connectors simulator
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench nightly lock clean
+.PHONY: help setup demo test check official bench nightly lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,7 +20,7 @@ $(STAMP): $(MANIFESTS) Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet --compile-bytecode requirements.lock
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps -e . -e connectors/google -e simulator uv==0.13.8
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps -e . $(PACKAGES:%=-e %) uv==0.13.8
 	@$(BIN)/python -m compileall -q syncd connectors simulator
 	@touch $(STAMP)
 
@@ -35,6 +36,10 @@ check: setup  ## lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+official: setup  ## drive the simulators with the providers' own clients (large downloads)
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet -r requirements-official.lock
+	$(BIN)/pytest -n 2 tests/official
+
 bench: setup  ## measure against the bare floor (prints ratios and peak memory)
 	$(BIN)/python -m bench
 
@@ -44,6 +49,7 @@ nightly: setup  ## the long kill tests and random walks
 lock: setup  ## resolve the pinned dependencies again
 	@$(UV) lock --quiet --upgrade
 	@$(UV) export --quiet --all-extras --no-emit-workspace --no-header --no-annotate -o requirements.lock
+	@$(UV) export --quiet --only-group official --no-emit-workspace --no-header --no-annotate -o requirements-official.lock
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
