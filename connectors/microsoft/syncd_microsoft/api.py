@@ -1,6 +1,6 @@
 """One account's door to Microsoft Graph.
 
-Public: Graph, Meaning, IMMUTABLE, page_size.
+Public: Graph, Meaning, IMMUTABLE, page_size, quoted.
 
 Paths are given below the version root, with their query, as they shall go out; links come out of answers and go back
 byte for byte (§3, §18.1). Nothing here adds a parameter to a link.
@@ -106,6 +106,13 @@ class Graph:
         if _origin(where) != self._origin:
             raise ProtocolError(f"a link leads to {urlsplit(where).hostname or 'nowhere'}, not back to Graph")
         return where
+
+    def at_home(self, link: str) -> bool:
+        """Whether a link leads to this Graph; a stored one may not, after the connection's endpoints changed."""
+        try:
+            return _origin(link) == self._origin
+        except ProtocolError:
+            return False
 
     def relative(self, where: str) -> str:
         """A link or path as a batch wants it: below the version root (§12)."""

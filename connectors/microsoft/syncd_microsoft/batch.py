@@ -8,7 +8,7 @@ item of a batch at a time (§18.37): a batch to one mailbox is a chain (`serial`
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,13 +81,18 @@ class Batch:
         self._cap = cap
 
     async def get(
-        self, paths: Sequence[str], prefer: Sequence[str] = (), *, into: dict[str, Part] | None = None
+        self,
+        paths: Sequence[str],
+        prefer: Sequence[str] = (),
+        *,
+        into: dict[str, Part] | None = None,
+        until: Callable[[Part], bool] | None = None,
     ) -> dict[str, Part]:
         """The answer to each path (below the version root, with its query), none of them "later".
 
         What is throttled or failed is asked for again, only that, after the longest time given (§12). Raises the last
         trouble if some items are still without an answer, and what the outer request meets; what was settled before is
-        in `into` then.
+        in `into` then. `until`: an answer after which the others are of no interest.
         """
         found = {} if into is None else into
         left, broken, attempt = list(dict.fromkeys(paths)), 0, 0
@@ -101,6 +106,8 @@ class Batch:
                 answers = await self._outer(left[start : start + MOST], prefer)
                 trouble = _worse(trouble, self._sort(left[start : start + MOST], answers, found))
                 cut = cut or any(part.status == 424 for part in answers.values())
+                if until is not None and any(map(until, found.values())):
+                    return found
             before, left = len(left), [one for one in left if one not in found]
             broken += cut
             if left and (trouble is not None or len(left) == before):

@@ -1,6 +1,6 @@
 """When Microsoft says "later".
 
-Public: later (`Connector.retryable`), slow_down (`Connector.pace`), inner_later (one answer of a batch), wait_of.
+Public: later (`Connector.retryable`), slow_down (`Connector.pace`), inner_later (one answer of a batch), wait_of, scope_of, ANSWERED, CORRUPT.
 
 Rules from the wire reference §10 and §11. Outlook's budget is a mailbox's; directory, drives and batches as such are
 the app's in the tenant.
@@ -16,7 +16,7 @@ from syncd.sdk.http import httpx
 
 from .errors import Fault, fault_of
 
-__all__ = ["inner_later", "later", "scope_of", "slow_down", "wait_of"]
+__all__ = ["ANSWERED", "CORRUPT", "inner_later", "later", "scope_of", "slow_down", "wait_of"]
 
 OUTLOOK = re.compile(
     r"^/v1\.0/users/[^/]+/(?:messages|mailfolders|contacts|contactfolders|calendar|calendars|calendargroups|calendarview|"
@@ -24,6 +24,9 @@ OUTLOOK = re.compile(
     re.IGNORECASE,
 )
 MAILBOX_STREAMS = ("contacts", "calendar", "mail")
+ANSWERED = "Microsoft answered"  # how the message of a server's fault begins
+CORRUPT = ("errorcorruptdata", "errorcannotopenfileattachment", "errormimecontentconversionfailed")  # §8
+FOR_GOOD = (*CORRUPT, "errorquotaexceeded")  # 5xx that no repeating mends (§4, §8)
 BANDWIDTH = 300.0  # seconds; for 509, which has no time (§10)
 LONGEST = 86_400.0  # seconds; a time further away is not believed
 
@@ -37,6 +40,8 @@ def later(response: httpx.Response) -> RateLimited | Transient | None:
 
 def inner_later(fault: Fault, headers: Mapping[str, str], scope: str = "account") -> RateLimited | Transient | None:
     """The same for an answer that may have come inside a batch; `headers` must find names in any case."""
+    if fault.http >= 500 and fault.has(*FOR_GOOD):
+        return None
     if fault.http == 429:
         if fault.says("mysite"):  # a user without OneDrive (§10), which no waiting changes
             return None
@@ -46,7 +51,7 @@ def inner_later(fault: Fault, headers: Mapping[str, str], scope: str = "account"
     if fault.http == 509:
         return RateLimited(f"Microsoft's bandwidth cap: {fault}", wait_of(headers) or BANDWIDTH, scope=scope)
     if fault.http in (408, 500, 502, 503, 504):
-        return Transient(f"Microsoft answered {fault}")
+        return Transient(f"{ANSWERED} {fault}")
     return None
 
 
