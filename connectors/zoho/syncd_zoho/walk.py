@@ -68,10 +68,10 @@ class Walk:
                     if len(items) >= FULL_PAGE:
                         yield Page(items, skipped=skipped)
                         items, skipped = [], 0
-            if self.queue:
-                yield Page(items, resume=self._resume(), skipped=skipped)
-            else:
+            if not self.queue:
                 yield Page(items, last=True, skipped=skipped)
+            elif (place := self._resume()) is not None or items or skipped:
+                yield Page(items, resume=place, skipped=skipped)
 
     async def _begin(self) -> None:
         for parent, folders in _read_resume(self.ctx.cursor):
