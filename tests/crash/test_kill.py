@@ -10,23 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from syncd_simulator import GoogleWorld, google_app, serve
-from syncd_simulator.google.edits import Editor
-from syncd_simulator.google.seed import demo_organisation
+from syncd_simulator import serve
 
 from tests.support.process import Site
+from tests.support.providers import PROVIDERS, Provider
 
-STREAMS = {"contacts": {}, "calendar": {"calendars": "all"}, "files": {}, "mail": {}}
+SEEDS = {"google": 2, "microsoft": 2, "zoho": 1}
 LONGEST = 0.9  # seconds after the start of a run at which it is killed
 
 
-def told(site: Site) -> dict[tuple[str, ...], Any]:
+def told(site: Site, provider: Provider) -> dict[tuple[str, ...], Any]:
     """Every record, tombstones too, without what may differ: numbers of the feed, moments."""
     out = {}
-    for stream in STREAMS:
+    for stream in provider.streams:
         for record in [*site.records(stream), *site.records(stream, deleted=True)]:
-            shared = stream == "files" and record["partition"]
-            key = (stream, "" if shared else record["account"], record["partition"], record["source_id"])
+            key = (stream, *provider.key(record))
             assert key not in out, f"twice: {key}"
             out[key] = (record["version"], record["deleted_at"] is None, record["data"], record["summary"])
     return out
@@ -52,34 +50,38 @@ def run_in_peace(site: Site) -> None:
         assert daemon.sync()["status"] == "completed"
 
 
-def killed_and_compared(folder: Path, seed: int, kills: int) -> None:
+def killed_and_compared(provider: Provider, folder: Path, seed: int, kills: int) -> None:
     rng = random.Random(seed)
-    world: GoogleWorld = demo_organisation(seed, people=5)
-    with serve(google_app(world)) as server:
-        killed, peaceful = (Site(folder / name, world, server.url, STREAMS, max_delete="100%") for name in ("a", "b"))
+    world = provider.demo(seed, people=5)
+    with serve(provider.app(world)) as server:
+        killed, peaceful = (
+            Site(folder / name, world, server.url, provider.streams, provider=provider, max_delete="100%")
+            for name in ("a", "b")
+        )
         for site in (killed, peaceful):
             site.run("import", "acme")
         first = kills // 2
         run_killed(killed, rng, first)
         run_in_peace(peaceful)
-        assert told(killed) == told(peaceful), f"seed {seed}: the first run"
+        assert told(killed, provider) == told(peaceful, provider), f"seed {seed}: the first run"
         with world.lock:
-            editor = Editor(world, seed)
+            editor = provider.editor(world, seed)
             for _ in range(60):
                 editor.random_edit()
         run_killed(killed, rng, kills - first)
         run_in_peace(peaceful)
-        assert told(killed) == told(peaceful), f"seed {seed}: the delta run"
+        assert told(killed, provider) == told(peaceful, provider), f"seed {seed}: the delta run"
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", range(3))
-def test_a_daemon_killed_ten_times_ends_with_the_same_mirror(seed: int, tmp_path: Path) -> None:
-    killed_and_compared(tmp_path, seed, kills=10)
+@pytest.mark.parametrize(("name", "seed"), [(name, seed) for name in PROVIDERS for seed in range(SEEDS[name])])
+def test_a_daemon_killed_ten_times_ends_with_the_same_mirror(name: str, seed: int, tmp_path: Path) -> None:
+    killed_and_compared(PROVIDERS[name], tmp_path, seed, kills=10)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("seed", range(100, 110))
-def test_a_daemon_killed_two_hundred_times_in_all(seed: int, tmp_path: Path) -> None:
-    killed_and_compared(tmp_path, seed, kills=20)
+def test_a_daemon_killed_two_hundred_times_in_all(name: str, seed: int, tmp_path: Path) -> None:
+    killed_and_compared(PROVIDERS[name], tmp_path, seed, kills=20)

@@ -95,7 +95,7 @@ def world() -> GoogleWorld:
 
 def service_account_site(folder: Path, world: GoogleWorld, url: str) -> Searched:
     site = Site(folder, world, url, STREAMS)
-    key = json.loads((folder / "key.json").read_text())["private_key"]
+    key = json.loads((folder / "service_account").read_text())["private_key"]
     return Searched(site, pem_lines(key))
 
 

@@ -6,7 +6,6 @@ Time is the world's: a wait costs nothing and moves the world on.
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -15,14 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from syncd_google import GoogleConnector
-from syncd_simulator import GoogleWorld, google_app, serve
+from syncd_simulator import serve
 
 from syncd.config.model import Config, ConnectionConfig, Deletions, MaxDelete, SyncConfig
 from syncd.engine.executor import Executor, RunReport, RunRequest
 from syncd.engine.ports import RunScope
 from syncd.sdk import Secret
 from syncd.store import SqlStore, open_store
+from tests.support.providers import GOOGLE, Provider
 
 STREAMS = ("contacts", "calendar", "files", "mail")
 
@@ -30,7 +29,7 @@ STREAMS = ("contacts", "calendar", "files", "mail")
 class WorldClock:
     """syncd's clock, driven by the simulated world's: sleeping moves the world on instead of waiting."""
 
-    def __init__(self, world: GoogleWorld) -> None:
+    def __init__(self, world: Any) -> None:
         self.world = world
 
     def now(self) -> datetime:
@@ -49,15 +48,17 @@ class Lab:
 
     def __init__(
         self,
-        world: GoogleWorld,
+        world: Any,
         folder: Path,
         streams: Sequence[str] | Mapping[str, Mapping[str, Any]] = STREAMS,
         *,
         deletions: Deletions = Deletions.TOMBSTONE,
         max_delete: MaxDelete | None = None,
         full_every: timedelta = timedelta(days=30),
+        provider: Provider = GOOGLE,
     ) -> None:
-        self.world = world
+        self.world: Any = world
+        self.provider = provider
         self.folder = folder
         self.clock = WorldClock(world)
         options = streams if isinstance(streams, Mapping) else {name: {} for name in streams}
@@ -73,20 +74,20 @@ class Lab:
         self.executor: Executor
 
     async def __aenter__(self) -> "Lab":
-        self.server = serve(google_app(self.world))
-        admin = next(user for user in self.world.users.values() if user.is_admin)
-        key = json.dumps(self.world.key_file(self.server.url + "/token"))
-        settings = {
-            "service_account": Secret(lambda: key, "${file:key.json}"),
-            "admin": admin.address,
-            "endpoints": self.world.endpoints(self.server.url),
-        }
-        self.config = Config(
-            connections={"acme": ConnectionConfig("acme", "google", settings)}, syncs={"all": self.sync_config}
-        )
+        self.server = serve(self.provider.app(self.world))
+        connection = ConnectionConfig("acme", self.provider.name, self._settings())
+        self.config = Config(connections={"acme": connection}, syncs={"all": self.sync_config})
         await self.start()
         await self.executor.import_accounts("acme")
         return self
+
+    def _settings(self) -> dict[str, Any]:
+        """As the configuration hands them over: secrets behind references."""
+        plain = self.provider.settings(self.world, self.server.url)
+        return {
+            name: Secret(lambda value=value: value, f"${{file:{name}}}") if name in self.provider.secrets else value
+            for name, value in plain.items()
+        }
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
@@ -96,9 +97,9 @@ class Lab:
         self._stack = AsyncExitStack()
         self.store = open_store(self.folder, self.clock)
         self._stack.callback(self.store.close)
-        google = GoogleConnector()
+        connectors = {self.provider.name: self.provider.connector()}
         self.executor = await self._stack.enter_async_context(
-            Executor(self.store, self.config, {"google": google}, clock=self.clock, rng=random.Random(0))
+            Executor(self.store, self.config, connectors, clock=self.clock, rng=random.Random(0))
         )
 
     async def stop(self) -> None:
@@ -122,9 +123,4 @@ class Lab:
 
     def ids(self, stream: str) -> set[tuple[str, str, str]]:
         """(account, partition, source id) of all live records; the account of a shared drive's file is left out."""
-        return {_identity(record) for record in self.records(stream)}
-
-
-def _identity(record: Mapping[str, Any]) -> tuple[str, str, str]:
-    shared = record["stream"] == "files" and record["partition"]
-    return ("" if shared else record["account"], record["partition"], record["source_id"])
+        return {self.provider.key(record) for record in self.records(stream)}

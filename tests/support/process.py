@@ -10,16 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
-from syncd_simulator import GoogleWorld
 
 from syncd.sdk import SystemClock
 from syncd.store import open_store
 from tests.support.forked import Forked, run_command
+from tests.support.providers import GOOGLE, Provider
 
 EVENTS = {"accept": "text/event-stream"}
 SYNCD = Path(sys.executable).with_name("syncd")
@@ -29,23 +29,27 @@ class Site:
     """A configuration folder, a state folder, and the command. `options`: the sync's streams."""
 
     def __init__(
-        self, folder: Path, world: GoogleWorld, url: str, streams: dict[str, dict[str, Any]], **sync: Any
+        self,
+        folder: Path,
+        world: Any,
+        url: str,
+        streams: Mapping[str, Mapping[str, Any]],
+        *,
+        provider: Provider = GOOGLE,
+        **sync: Any,
     ) -> None:
         self.state = folder / "state"
         self.config = folder / "config"
         self.state.mkdir(parents=True)
         self.config.mkdir()
-        (folder / "key.json").write_text(json.dumps(world.key_file(f"{url}/token")))
-        admin = next(user.address for user in world.users.values() if user.is_admin)
-        settings = {
-            "service_account": f"${{file:{folder / 'key.json'}}}",
-            "admin": admin,
-            "endpoints": world.endpoints(url),
-        }
+        settings = provider.settings(world, url)
+        for name in provider.secrets & settings.keys():
+            (folder / name).write_text(settings[name])
+            settings[name] = f"${{file:{folder / name}}}"
         limits = {"requests_per_second": 10_000}
         document = {
             "version": 1,
-            "connections": {"acme": {"connector": "google", "settings": settings, "limits": limits}},
+            "connections": {"acme": {"connector": provider.name, "settings": settings, "limits": limits}},
             "syncs": {"all": {"connection": "acme", "streams": streams, **sync}},
         }
         (self.config / "acme.yaml").write_text(json.dumps(document))  # JSON is YAML

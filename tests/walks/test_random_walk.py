@@ -1,34 +1,32 @@
 """Seeded random walks: edits, moves, deletions, expiry, throttles, faults, restarts and resets in any order, and at the
 end the mirror equals the simulated organisation.
 
-A failure prints its seed: `pytest tests/walks -k "[17]"` walks it again. `make nightly` walks a thousand.
+A failure prints its seed: `pytest tests/walks -k "[google-17]"` walks it again. `make nightly` walks a thousand.
 """
 
 import random
 from pathlib import Path
 
 import pytest
-from syncd_simulator import SimClock
-from syncd_simulator.google.edits import Editor
-from syncd_simulator.google.seed import tiny_organisation
 
 from syncd.engine.ports import RunStatus
-from tests.support.mirror import STREAMS, Lab
+from tests.support.mirror import Lab
+from tests.support.providers import PROVIDERS, Provider
 from tests.support.truth import differences
 
-APIS = {"contacts": "people", "calendar": "calendar", "files": "drive", "mail": "gmail"}
-OPTIONS = {"contacts": {}, "calendar": {"calendars": "all"}, "files": {}, "mail": {}}
-START = 1_790_000_000.0
+WALKS = {"google": 60, "microsoft": 50, "zoho": 40}
 
 
 class Walk:
     """One walk: a world, its editor, and the syncd that follows it."""
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, provider: Provider, seed: int, folder: Path) -> None:
+        self.provider = provider
+        self.streams = list(provider.streams)
         self.rng = random.Random(seed)
-        self.world = tiny_organisation(seed, SimClock.manual(START))
-        self.editor = Editor(self.world, seed)
-        self.lab = Lab(self.world, folder, OPTIONS)
+        self.world = provider.tiny(seed)
+        self.editor = provider.editor(self.world, seed)
+        self.lab = Lab(self.world, folder, provider.streams, provider=provider)
         self.told: list[str] = []
 
     async def step(self) -> None:
@@ -55,15 +53,16 @@ class Walk:
 
     async def expire(self) -> None:
         user = self.rng.choice(list(self.world.users.values()))
-        self.world.expire(self.rng.choice(list(APIS.values())), user)
+        self.world.expire(self.provider.apis[self.rng.choice(self.streams)], user)
 
     async def fault(self) -> None:
-        api, times = self.rng.choice(list(APIS.values())), self.rng.randint(1, 4)
+        stream, times = self.rng.choice(self.streams), self.rng.randint(1, 4)
+        api = self.provider.apis[stream]
         faults, skip = self.world.faults, self.rng.randint(0, 8)
         kind = self.rng.choice(("rate_limit", "backend", "truncate", "reset", "garbage", "html"))
         self.told[-1] += f" {kind} {api}"
         if kind == "rate_limit":
-            faults.answer("rate_limit", api=api, times=times, skip=skip)
+            self.provider.throttle(self.world, stream, times=times, skip=skip)
         elif kind == "backend":
             faults.raw(
                 503,
@@ -85,7 +84,7 @@ class Walk:
         await self.lab.restart()
 
     async def reset(self) -> None:
-        await self.lab.store.reset("acme", [self.rng.choice(STREAMS)], None)
+        await self.lab.store.reset("acme", [self.rng.choice(self.streams)], None)
 
     async def wait(self) -> None:
         self.world.clock.advance(self.rng.choice((60.0, 3600.0, 86400.0 * 3)))
@@ -98,7 +97,7 @@ class Walk:
         return report.status
 
     async def approve(self) -> None:
-        await self.lab.store.approve("acme", list(STREAMS), None, "tombstone", self.lab.clock.now())
+        await self.lab.store.approve("acme", self.streams, None, "tombstone", self.lab.clock.now())
         self.told.append("approve")
 
     async def settle(self) -> None:
@@ -112,14 +111,14 @@ class Walk:
         raise AssertionError(f"never completed: {report.to_json()} after {self.told}")
 
 
-async def walk(seed: int, folder: Path, steps: int = 12) -> None:
-    here = Walk(seed, folder)
+async def walk(name: str, seed: int, folder: Path, steps: int = 12) -> None:
+    here = Walk(PROVIDERS[name], seed, folder)
     async with here.lab:
         await here.sync()
         for _ in range(steps):
             await here.step()
         await here.settle()
-        wrong = [text for stream in STREAMS for text in differences(here.lab, stream)]
+        wrong = [text for stream in here.streams for text in differences(here.lab, stream)]
         assert not wrong, f"seed {seed}: {wrong[:10]} after {here.told}"
         quiet = await here.lab.sync()
         changed = quiet.counts.new, quiet.counts.updated, quiet.counts.deleted
@@ -127,13 +126,14 @@ async def walk(seed: int, folder: Path, steps: int = 12) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("seed", range(100))
-async def test_a_random_walk_ends_with_the_mirror_equal_to_the_source(seed: int, tmp_path: Path) -> None:
-    await walk(seed, tmp_path)
+@pytest.mark.parametrize(("name", "seed"), [(name, seed) for name in PROVIDERS for seed in range(WALKS[name])])
+async def test_a_random_walk_ends_with_the_mirror_equal_to_the_source(name: str, seed: int, tmp_path: Path) -> None:
+    await walk(name, seed, tmp_path)
 
 
 @pytest.mark.nightly
 @pytest.mark.anyio
+@pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("seed", range(1000, 2000))
-async def test_a_thousand_random_walks(seed: int, tmp_path: Path) -> None:
-    await walk(seed, tmp_path, steps=20)
+async def test_a_thousand_random_walks(name: str, seed: int, tmp_path: Path) -> None:
+    await walk(name, seed, tmp_path, steps=20)
