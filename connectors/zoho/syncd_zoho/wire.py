@@ -1,7 +1,7 @@
-"""From bytes to checked values: the envelopes of every product, ids, times, and pages cut into slices.
+"""From bytes to checked values: the envelopes of every product, ids and times.
 
 Public: decode, mail_data, mail_rows, drive_data, crm_rows, listed, wrapped, ident, text, millis, stamp, rfc3339, iso,
-Sliced.
+LONGEST_ID.
 
 There is no common shape of Zoho's answers (§1): one reader per envelope, each gives the data or raises an SDK error.
 Ids have 18 to 19 digits: they are kept as strings, numbers are taken as exact integers, and a float is refused, since
@@ -9,20 +9,18 @@ it has lost digits already (§10.41).
 """
 
 import re
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import msgspec
 import orjson
 
-from syncd.sdk import ProtocolError, RateLimited, Reject, Transient
+from syncd.sdk import ProtocolError, RateLimited, Transient
 from syncd.sdk.http import httpx
 
 from .errors import MAIL_PAUSE, fault_of, refusal, throttle_text
 
 __all__ = [
-    "Sliced",
+    "LONGEST_ID",
     "crm_rows",
     "decode",
     "drive_data",
@@ -38,8 +36,6 @@ __all__ = [
     "wrapped",
 ]
 
-T = TypeVar("T")
-E = TypeVar("E")
 LONGEST_ID = 2048  # characters
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STAMP = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})?(\d{2})?)?(Z|[+-]\d{2}:?\d{2})?")
@@ -172,41 +168,3 @@ def rfc3339(moment: datetime | None) -> str | None:
         return None
     shown = moment.astimezone(UTC).isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
     return shown.replace("+00:00", "Z")
-
-
-class Sliced(Generic[E, T]):
-    """How one kind of large page is read without parsing its items twice: by slices of the bytes that came.
-
-    `envelope`: a Struct whose `key` is list[msgspec.Raw]; `item`: a Struct with the few fields that are looked at. A
-    page that is not sound as a whole (bad UTF-8, endless numbers, absurd nesting) is refused; an item of other types
-    than expected is a Reject, with the id that `id_of` finds in it.
-    """
-
-    def __init__(self, envelope: type[E], key: str, item: type[T], id_key: str) -> None:
-        self._envelope = msgspec.json.Decoder(envelope)
-        self._item = msgspec.json.Decoder(item)
-        self._key = key
-        self._id_key = id_key
-
-    def read(self, body: bytes, what: str) -> tuple[E, Iterator[tuple[T, bytes] | Reject]]:
-        """The page's head, and its items: typed and raw, or a Reject for one that cannot be read."""
-        try:
-            orjson.loads(body)  # msgspec skips what it does not need without looking at it
-            head = self._envelope.decode(body)
-        except (orjson.JSONDecodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            if body.lstrip()[:1] == b"<":
-                raise Transient(f"{what}: Zoho answered with an HTML page") from error
-            raise ProtocolError(f"{what}: the answer is not what it should be ({error})") from error
-        return head, self._items(getattr(head, self._key), self._item.decode)
-
-    def _items(self, raws: list[msgspec.Raw], read: Callable[[bytes], T]) -> Iterator[tuple[T, bytes] | Reject]:
-        for raw in raws:
-            data = bytes(raw)
-            try:
-                yield read(data), data
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                yield Reject(f"unreadable item: {error}", self._identity(data), data)
-
-    def _identity(self, data: bytes) -> str | None:
-        value = orjson.loads(data)
-        return ident(value.get(self._id_key)) if isinstance(value, dict) else None
