@@ -7,7 +7,7 @@ rows would be skipped. So pages overlap, and where a page does not meet the one 
 page 1 is read again.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ class Folder:
         self.mailbox = mailbox
         self.folder = folder
 
-    async def walk(self, start: int = 1, last: Sequence[str] = ()) -> AsyncIterator[Rows]:
+    async def walk(self, start: int = 1, last: Sequence[str] = ()) -> AsyncGenerator[Rows, None]:
         """Pages from `start` on; `last`: ids at the end of the page before, from a resume point.
 
         The caller may stop early. Before the last page come the rows that arrived in between.
