@@ -3,7 +3,9 @@
 Public: ROUTES.
 """
 
-from syncd_simulator.zoho.datacentres import CENTRES
+from urllib.parse import urlencode
+
+from syncd_simulator.zoho.datacentres import CENTRES, locate
 from syncd_simulator.zoho.faults import token_throttle
 from syncd_simulator.zoho.tokens import LIFE, AccessToken, Grant
 from syncd_simulator.zoho.wire import JSON, ApiError, Call, Reply, Route
@@ -13,6 +15,7 @@ __all__ = ["ROUTES"]
 
 WINDOW = 600.0  # §3.4: every counter of this host runs over ten minutes
 PER_WINDOW = 10
+ERROR_PAGE = b"<!DOCTYPE html><html><head><title>Error</title></head><body>Invalid client or redirect</body></html>"
 
 
 def token(world: ZohoWorld, call: Call) -> Reply:
@@ -76,7 +79,7 @@ def _exchange(world: ZohoWorld, call: Call) -> Reply:
 
 
 def _with_refresh(body: JSON, grant: Grant) -> JSON:
-    scopes = ",".join(sorted(grant.scopes)) if grant.scopes is not None else "ZohoMail.accounts.READ"
+    scopes = " ".join(sorted(grant.scopes)) if grant.scopes is not None else "AaaServer.profile.READ"
     first = {"access_token": body["access_token"], "refresh_token": grant.refresh_token, "scope": scopes}
     return first | body
 
@@ -96,11 +99,69 @@ def _answer(world: ZohoWorld, call: Call, minted: AccessToken) -> JSON:
 
 def gateway(world: ZohoWorld, call: Call) -> str:
     """The gateway's root as this client reaches it: on a real host name the real one."""
-    if call.headers.get("host", "") == CENTRES[world.dc].host("accounts"):
+    if locate(call.headers.get("host", "")) is not None:
         return f"https://{CENTRES[world.dc].host('crm')}"
     return world.endpoints(call.base_url)["crm"]
 
 
+def _param_list(call: Call, name: str) -> frozenset[str] | None:
+    text = call.param(name)
+    return frozenset(scope.strip() for scope in text.split(",") if scope.strip()) if text else None
+
+
+def authorise(world: ZohoWorld, call: Call) -> Reply:
+    """`GET /oauth/v2/auth`: the owner consents at once. The redirect tells the data centre (§2.2)."""
+    redirect, client = call.get("redirect_uri"), call.get("client_id")
+    known = world.credentials
+    if client != known.client_id or redirect is None or call.get("response_type") != "code":
+        return Reply(400, ERROR_PAGE, {"Content-Type": "text/html;charset=UTF-8"})
+    if known.redirect_uris is not None and redirect not in known.redirect_uris:
+        return Reply(400, ERROR_PAGE, {"Content-Type": "text/html;charset=UTF-8"})
+    if world.limits.take("grant codes", client, PER_WINDOW, WINDOW):
+        return token_throttle(known.throttle_status, known.localised)
+    answer = {
+        "code": known.code(world.owner, _param_list(call, "scope"), redirect_uri=redirect),
+        "location": world.dc,
+        "accounts-server": _server(world, call, world.dc),
+    } | ({"state": state} if (state := call.get("state")) else {})
+    mark = "&" if "?" in redirect else "?"
+    return Reply(302, None, {"Location": f"{redirect}{mark}{urlencode(answer)}"})
+
+
+def _server(world: ZohoWorld, call: Call, dc: str) -> str:
+    """The accounts server of a data centre, as this client reaches it."""
+    if locate(call.headers.get("host", "")) is not None:
+        return f"https://{CENTRES[dc].host('accounts')}"
+    return world.endpoints(call.base_url, None if dc == world.dc else dc)["accounts"]
+
+
+def revoke(world: ZohoWorld, call: Call) -> Reply:
+    """`POST /oauth/v2/token/revoke?token=`: the refresh token and its access tokens end."""
+    text = call.param("token")
+    if text is None or text not in world.credentials.grants or call.dc != world.dc:
+        raise _refused("invalid_code")
+    world.credentials.revoke(text)
+    return Reply(200, {"status": "success"})
+
+
+def serverinfo(world: ZohoWorld, call: Call) -> JSON:
+    """`GET /oauth/serverinfo`: location → accounts server."""
+    return {"result": "success", "locations": {dc: _server(world, call, dc) for dc in CENTRES}}
+
+
+def info(world: ZohoWorld, call: Call) -> JSON:
+    """`GET /oauth/user/info`: the ZUID as a JSON number (§3.1)."""
+    user = call.user
+    return {
+        "First_Name": user.given, "Email": user.address, "Last_Name": user.family, "Display_Name": user.name,
+        "ZUID": int(user.zuid),
+    }  # fmt: skip
+
+
 ROUTES = [
+    Route("GET", "/oauth/v2/auth", authorise, "accounts"),
     Route("POST", "/oauth/v2/token", token, "accounts"),
+    Route("POST", "/oauth/v2/token/revoke", revoke, "accounts"),
+    Route("GET", "/oauth/serverinfo", serverinfo, "accounts"),
+    Route("GET", "/oauth/user/info", info, "accounts", ("AaaServer.profile.READ",)),
 ]

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from syncd_simulator.line import ConnectionDropped
 from syncd_simulator.zoho import errors
 from syncd_simulator.zoho.datacentres import CENTRES, PRODUCTS, locate
+from syncd_simulator.zoho.door import Door
 from syncd_simulator.zoho.requestlog import Asked
 from syncd_simulator.zoho.wire import ApiError, Call, Reply, Route, Routes
 from syncd_simulator.zoho.world import ZohoWorld
@@ -38,6 +39,9 @@ PREFIXES = (
     ("/workdrive/", "workdrive"),
     ("/v1/workdrive/", "download"),
     ("/crm/", "crm"),
+    ("/writer/", "workdrive"),
+    ("/sheet/", "workdrive"),
+    ("/show/", "workdrive"),
 )
 BEARER_TOO = ("calendar", "workdrive", "download", "accounts")  # §3.2: `Bearer` is good enough there
 JSON_TYPE = "application/json;charset=UTF-8"
@@ -133,9 +137,10 @@ def _place(world: ZohoWorld, call: Call) -> tuple[str, ...]:
     if first in CENTRES:
         call.dc, call.path = first, f"/{rest}"
     first, _, rest = call.path[1:].partition("/")
-    if first in PRODUCTS and (after := f"/{rest}") and product_of(after):
-        call.path = after
-        return ("crm", "workdrive") if first == "crm" else (first,)
+    served = ("crm", "workdrive") if first == "crm" else (first,)
+    if first in PRODUCTS and product_of(f"/{rest}") in served:
+        call.path = f"/{rest}"
+        return served
     return PRODUCTS
 
 
@@ -212,5 +217,10 @@ def _drop(scope: Scope) -> None:
 
 
 def zoho_app(world: ZohoWorld) -> Starlette:
-    """All Zoho products of `world` and its accounts host."""
-    return Starlette(routes=[StarletteRoute("/{rest:path}", Endpoint(world))])
+    """All Zoho products of `world`, its accounts host, and the control door under `/_sim`."""
+    return Starlette(
+        routes=[
+            StarletteRoute("/_sim/{rest:path}", Door(world), methods=["GET", "POST", "DELETE"]),
+            StarletteRoute("/{rest:path}", Endpoint(world)),
+        ]
+    )

@@ -5,6 +5,7 @@ Public: ZohoWorld, User. All state lives in memory; whoever reads or changes it 
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -79,6 +80,16 @@ class ZohoWorld:
         self.requests = RequestLog()
         self.page_cap: dict[str, int] = {}
         self.admin_reads_mail = False
+        self.mail_counter: Counter[tuple[str, str, str]] = Counter()
+        self.mail_block = 60.0  # seconds that Mail refuses after its limit was passed (§4.7 leaves it open)
+        self.mail_throttle_status = 429
+        self.mail_old_shapes = False  # the types of the old samples (§4.1 to §4.3)
+        self.org_start = 0  # the number of the first row of organisation users: 0 or 1 (§4.2)
+        self.org_single_object = True  # one organisation user comes as an object
+        self.lastmodified = "supported"  # or "ignored", "rejected" (§5.4)
+        self.all_day_end = "inclusive"  # or "exclusive" (§5.3)
+        self.empty_events_message = False  # an empty list has one row with words only (§5.2)
+        self.contacts_allowed: set[str] = set()  # "org", addresses of other users (§6.1)
         self.virtual_hosts = False  # endpoints with a prefix per data centre and product, instead of plain roots
         self._parts: dict[str, Any] = {}
         self.on_expire: dict[str, Callable[[User], None]] = {}
@@ -158,6 +169,13 @@ class ZohoWorld:
         hook = self.on_expire.get(kind)
         if hook is not None:
             hook(who)
+
+    def snapshot(self, user: User | str, kind: str) -> dict[str, dict[str, JSON]]:
+        """The truth that a mirror must show: partition → source id → item, of one kind of one user (snapshot.py)."""
+        from syncd_simulator.zoho.snapshot import snapshot  # which needs this module
+
+        with self.lock:
+            return snapshot(self, self.user(user) if isinstance(user, str) else user, kind)
 
     def endpoints(self, base_url: str, dc: str | None = None) -> dict[str, str]:
         """The `endpoints` of a connection; with `dc` those of another data centre (`<root>/ca`)."""
