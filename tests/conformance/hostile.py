@@ -544,7 +544,7 @@ class FirstPageOfAccounts(NotesConnector):
 
 @hostile("accounts_are_complete")
 class RemembersAddresses(NotesConnector):
-    addresses: dict[str, str] = {}  # noqa: RUF012 - the bug
+    addresses: dict[str, str] = {}
 
     async def accounts(self, ctx: Context) -> AsyncIterator[Account]:
         async for account in super().accounts(ctx):

@@ -1,5 +1,5 @@
-"""Answers that make no sense, of every form, to every kind of request of the Google connector, through the real engine
-and store.
+"""Answers that make no sense, of every form, to every kind of request of every connector, through the real engine and
+store.
 
 Each form is played in one kind of answer to one person until the run gives up. It must end in quarantine or a clear
 error: no crash, no hang, no silent gap, nothing deleted; the colleague's data lands; and the first run after the
@@ -11,22 +11,18 @@ through, and the next full round mends what they did.
 """
 
 import asyncio
-import base64
 import itertools
 import random
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from syncd_google import GoogleConnector, calendar, files
-from syncd_simulator import GoogleWorld, SimClock
-from syncd_simulator.google.edits import Editor
+from syncd_google import calendar, files
 from syncd_simulator.google.wire import Call, Reply
-from syncd_simulator.google.world import User
 
 from syncd.config.model import MaxDelete
 from syncd.engine import chain
@@ -36,76 +32,20 @@ from syncd.sdk import SyncdError
 from syncd.sdk.errors import explanation_of
 from syncd.testing.malformed import MALFORMED, Form, Shape, garble
 from tests.support.mirror import Lab
+from tests.support.providers import GOOGLE, PROVIDERS, Kind, Provider
 from tests.support.truth import differences
 
 pytestmark = pytest.mark.anyio
 
-START = 1_790_000_000.0
 PATIENCE = 20.0  # seconds that one run may take
 BUDGET = 400  # requests that one run may make
-OPTIONS: dict[str, dict[str, Any]] = {
-    "contacts": {},
-    "calendar": {"calendars": "all"},
-    "files": {},
-    "mail": {},
-}
 INSIDE = ("a text is", "a number is", "an object is")  # something within an item: it may well be so
 CRASHES = {"SYN-PLUGIN-001", "SYN-STATE-002", "SYN-RUN-004"}  # an exception nobody foresaw, a page nobody could store
-EXPLAINED = GoogleConnector.info.errors
+EXPLAINED = [entry for provider in PROVIDERS.values() for entry in provider.connector().info.errors]
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of answer: the method that gives it, and whether the round is full (after a reset) or by delta.
-
-    `plausible`: how the names of forms begin that could be honest in this kind of answer alone.
-    """
-
-    stream: str
-    method: str
-    full: bool = True
-    plausible: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.method}-{'full' if self.full else 'delta'}"
-
-
-KINDS = (
-    Kind("contacts", "people.people.connections.list"),
-    Kind("contacts", "people.people.connections.list", full=False),
-    Kind("calendar", "calendar.calendarList.list"),
-    Kind("calendar", "calendar.events.list"),
-    Kind("calendar", "calendar.events.list", full=False),
-    Kind("files", "drive.drives.list"),
-    Kind("files", "drive.changes.getStartPageToken"),
-    Kind("files", "drive.files.list"),
-    Kind("files", "drive.changes.list", full=False),
-    Kind("mail", "gmail.users.getProfile"),
-    Kind("mail", "gmail.users.messages.list"),
-    Kind("mail", "gmail.users.messages.get", plausible=("an id is",)),  # of its thread
-    Kind("mail", "batch"),
-    Kind("mail", "gmail.users.history.list", full=False),
-)
-
-
-def small_world(seed: int = 5) -> GoogleWorld:
-    """Two people with a little of everything, two pages each, and a shared drive."""
-    world = GoogleWorld(seed, SimClock.manual(START))
-    editor = Editor(world, seed)
-    ada, grace = world.add_user("Ada", "Lovelace", admin=True), world.add_user("Grace", "Hopper")
-    for user in (ada, grace):
-        for _ in range(4):
-            editor.add_contact(user)
-            editor.add_event(user)
-            editor.add_mail(user)
-            editor.add_file(user)
-        editor.add_series(user)
-        editor.add_calendar(user, "Second")
-        editor.add_folder(user)
-    drive = editor.add_drive(ada, grace, name="Company")
-    for _ in range(3):
-        editor.add_file(ada, drive)
-    return world
+KINDS = [(provider, kind) for provider in PROVIDERS.values() for kind in provider.kinds]
+NAMES = [f"{provider.name}-{kind}" for provider, kind in KINDS]
 
 
 @dataclass
@@ -119,8 +59,10 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.world = self.lab.world
-        self.ada, self.grace = self.world.users.values()
-        self.editor = Editor(self.world, 11)
+        self.provider = self.lab.provider
+        self.ada, self.grace = list(self.world.users.values())[:2]
+        self.editor = self.provider.editor(self.world, 11)
+        self.add, self.delete = self.provider.edits(self.world, self.editor, self.kind.stream)
 
     async def play(self, form: Form) -> None:
         """Edit, run with the form in place, look; clear, run, look again."""
@@ -147,67 +89,37 @@ class Trial:
 
     def _edit(self) -> None:
         """Something new and something gone for both, so that there is something to miss."""
-        edits: dict[str, tuple[Callable[[User], Any], Callable[[User], Any]]] = {
-            "contacts": (self.editor.add_contact, self.editor.delete_contact),
-            "calendar": (
-                lambda user: self.editor.add_event(user, self.world.calendars.calendars[user.address]),
-                lambda user: self.editor.delete_event(user, self.world.calendars.calendars[user.address]),
-            ),
-            "files": (self.editor.add_file, self.editor.delete_file),
-            "mail": (self.editor.add_mail, self.editor.delete_mail),
-        }
-        add, delete = edits[self.kind.stream]
         for user in (self.ada, self.grace):
-            add(user)
+            self.add(user)
             if len(self._true(user)) > 6:
-                delete(user)
+                self.delete(user)
 
     def _break(self, form: Form) -> list[bytes]:
         """From now on Ada's answers of this kind have that form. The answers that were changed."""
-        ids, hits = self._ids(), list[bytes]()
+        ids, hits = self.provider.ids(self.world, self.kind), list[bytes]()
         if form.name.startswith("a text"):
-            ids |= self._raws()
+            ids |= self.provider.raws(self.world, self.kind.stream)
 
         def change(body: bytes) -> bytes:
             if form.endless and hits:
                 body = hits[0]
-            shape = Shape(ids, random.Random(zlib.crc32(form.name.encode()) + (len(hits) if form.endless else 0)))
+            shape = Shape(
+                frozenset(ids), random.Random(zlib.crc32(form.name.encode()) + (len(hits) if form.endless else 0))
+            )
             made = garble(body, form, shape, "multipart/mixed" if body.startswith(b"--") else "")
             if made is None or (made == body and not form.endless):
                 return body
             hits.append(body)
             return made
 
-        whose = {} if self.kind.method == "batch" else {"user": self.ada.address}
-        self.world.faults.rewrite_bytes(change, method=self.kind.method, times=None, **whose)
+        whose = {} if self.kind.everyone else {"user": self.ada.address}
+        self.world.faults.rewrite_bytes(change, method=self.kind.method, times=None, **whose, **self.kind.more)
         return hits
 
-    def _ids(self) -> frozenset[str]:
-        """What an id is in this kind of answer."""
-        found: set[str] = set()
-        for user in (self.ada, self.grace):
-            truth = self.world.snapshot(user, self.kind.stream)
-            found |= truth.keys()
-            if self.kind.stream == "calendar" and self.kind.method == "calendar.events.list":
-                found |= {event for events in truth.values() for event in events}
-            if self.kind.method == "drive.drives.list":
-                found |= {file["driveId"] for file in truth.values() if "driveId" in file}
-        return frozenset(found)
-
-    def _raws(self) -> set[str]:
-        """Contents of mails as they travel. Another one that can be decoded is another message, for good: they never
-        change, so nobody asks for them again."""
-        if self.kind.stream != "mail":
-            return set()
-        raws = [mail.raw for user in (self.ada, self.grace) for mail in user.mailbox.mails.values()]
-        whole = {base64.urlsafe_b64encode(raw).decode() for raw in raws}
-        return whole | {text.rstrip("=") for text in whole}
-
-    def _true(self, user: User) -> set[str]:
-        truth = self.world.snapshot(user, self.kind.stream)
-        if self.kind.stream == "calendar":
-            return {event for events in truth.values() for event in events}
-        return set(truth)
+    def _true(self, user: Any) -> set[str]:
+        """The ids of all that the mirror must hold of a person's own."""
+        expected = self.provider.expected(self.world, self.kind.stream)
+        return {source_id for account, _, source_id in expected if account == user.address}
 
     def _mirrored(self) -> dict[tuple[str, str, str], int]:
         return {
@@ -241,7 +153,7 @@ class Trial:
         apart = differences(self.lab, self.kind.stream)
         if report.status is RunStatus.COMPLETED and apart and not self._plausible(form):
             wrong(f"completed, but {apart[:2]}")
-        if self.kind.method != "batch" and (others := [text for text in apart if self.grace.address in text]):
+        if not self.kind.everyone and (others := [text for text in apart if self.grace.address in text]):
             wrong(f"the colleague suffers: {others[:2]}")
         alive = self._true(self.ada) | self._true(self.grace)
         gone = {key for key in before.keys() - self._mirrored().keys() if key[2] in alive}
@@ -269,35 +181,36 @@ class Trial:
 
 
 @asynccontextmanager
-async def trial(folder: Path, kind: Kind) -> AsyncIterator[Trial]:
-    async with Lab(small_world(), folder, {kind.stream: OPTIONS[kind.stream]}, max_delete=MaxDelete()) as lab:
+async def trial(folder: Path, provider: Provider, kind: Kind) -> AsyncIterator[Trial]:
+    streams = {kind.stream: provider.streams[kind.stream]}
+    async with Lab(provider.small(5), folder, streams, max_delete=MaxDelete(), provider=provider) as lab:
         one = Trial(lab, kind)
         first = await lab.sync()
         assert first.status is RunStatus.COMPLETED
-        lab.world.page_cap.update(people=4, calendar=4, drive=4, gmail=4)
+        provider.shrink_pages(lab.world)
         yield one
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize(("provider", "kind"), KINDS, ids=NAMES)
 async def test_a_malformed_answer_ends_in_quarantine_or_a_clear_error(
-    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chain, "EMPTY_PAGES", 100)
     forms = list(MALFORMED.values())
-    await _play(kind, forms[KINDS.index(kind) % 2 :: 2], tmp_path)
+    await _play(provider, kind, forms[provider.kinds.index(kind) % 2 :: 2], tmp_path)
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize(("provider", "kind"), KINDS, ids=NAMES)
 async def test_every_malformed_answer_ends_in_quarantine_or_a_clear_error(
-    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chain, "EMPTY_PAGES", 100)
-    await _play(kind, list(MALFORMED.values()), tmp_path)
+    await _play(provider, kind, list(MALFORMED.values()), tmp_path)
 
 
-async def _play(kind: Kind, forms: Sequence[Form], folder: Path) -> None:
-    async with trial(folder, kind) as one:
+async def _play(provider: Provider, kind: Kind, forms: Sequence[Form], folder: Path) -> None:
+    async with trial(folder, provider, kind) as one:
         for form in forms:
             if form.name != "new page tokens for ever":  # the next test
                 await one.play(form)
@@ -309,13 +222,14 @@ async def _play(kind: Kind, forms: Sequence[Form], folder: Path) -> None:
 # -- answers that belong to no stream
 
 
-async def test_a_malformed_directory_changes_no_account(tmp_path: Path) -> None:
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=str)
+async def test_a_malformed_directory_changes_no_account(provider: Provider, tmp_path: Path) -> None:
     problems = []
-    world = small_world()
-    async with Lab(world, tmp_path, {"contacts": {}}) as lab:
+    world = provider.small(5)
+    async with Lab(world, tmp_path, {"contacts": {}}, provider=provider) as lab:
         ids = frozenset(text for user in world.users.values() for text in (user.id, user.address))
         for form in MALFORMED.values():
-            hits = _garble_all(world, form, ids, "directory.users.list")
+            hits = _garble_all(world, form, ids, provider.directory)
             world.requests.clear()
             try:
                 async with asyncio.timeout(PATIENCE):
@@ -338,14 +252,15 @@ async def test_a_malformed_directory_changes_no_account(tmp_path: Path) -> None:
     assert not problems, "\n".join(text[:300] for text in problems)
 
 
-async def test_a_malformed_token_answer_is_no_refusal_and_no_crash(tmp_path: Path) -> None:
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=str)
+async def test_a_malformed_token_answer_is_no_refusal_and_no_crash(provider: Provider, tmp_path: Path) -> None:
     """The credential is fine: nothing is paused (77) because a proxy garbled the token host's answer."""
     problems = []
-    world = small_world()
-    async with Lab(world, tmp_path, {"contacts": {}}, max_delete=MaxDelete()) as lab:
+    world = provider.small(5)
+    async with Lab(world, tmp_path, {"contacts": {}}, max_delete=MaxDelete(), provider=provider) as lab:
         assert (await lab.sync()).status is RunStatus.COMPLETED
         for form in MALFORMED.values():
-            hits = _garble_all(world, form, frozenset(), "token")
+            hits = _garble_all(world, form, frozenset(), provider.token)
             lab.executor.forget("acme")
             async with asyncio.timeout(PATIENCE):
                 report = await lab.sync()
@@ -361,7 +276,7 @@ async def test_a_malformed_token_answer_is_no_refusal_and_no_crash(tmp_path: Pat
     assert not problems, "\n".join(text[:300] for text in problems)
 
 
-def _garble_all(world: GoogleWorld, form: Form, ids: frozenset[str], method: str) -> list[bytes]:
+def _garble_all(world: Any, form: Form, ids: frozenset[str], method: str) -> list[bytes]:
     hits: list[bytes] = []
 
     def change(body: bytes) -> bytes:
@@ -404,7 +319,7 @@ async def test_pages_without_an_end_fail_their_partition(
     monkeypatch.setattr(chain, "SAME_PAGES", 30)
     for module in (calendar, files):
         monkeypatch.setattr(module, "LONGEST_LIST", 30)
-    async with Lab(small_world(), tmp_path, {stream: OPTIONS[stream]}, max_delete=MaxDelete()) as lab:
+    async with Lab(GOOGLE.small(5), tmp_path, {stream: GOOGLE.streams[stream]}, max_delete=MaxDelete()) as lab:
         await lab.sync()
         before = lab.ids(stream)
         if method not in ("drive.changes.list", "gmail.users.history.list"):
@@ -428,12 +343,13 @@ async def test_pages_without_an_end_fail_their_partition(
         assert differences(lab, stream) == []
 
 
-def test_there_are_enough_forms_for_each_stream() -> None:
-    for stream in OPTIONS:
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=str)
+def test_there_are_enough_forms_for_each_stream(provider: Provider) -> None:
+    for stream in provider.streams:
         played = {
             name
-            for place, kind in enumerate(KINDS)
+            for place, kind in enumerate(provider.kinds)
             for name in list(MALFORMED)[place % 2 :: 2]
             if kind.stream == stream and not MALFORMED[name].plausible
         }
-        assert len(played) >= 60
+        assert len(played) >= 60, stream

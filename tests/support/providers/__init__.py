@@ -1,12 +1,12 @@
 """The simulated providers, as shared tests see them.
 
-Public: PROVIDERS (all, by the connector's name), GOOGLE, Provider, Key.
+Public: PROVIDERS (all, by the connector's name), GOOGLE, Provider, Kind, Key.
 """
 
 from .google import Google
-from .provider import START, Key, Provider
+from .provider import START, Key, Kind, Provider
 
-__all__ = ["GOOGLE", "PROVIDERS", "START", "Key", "Provider"]
+__all__ = ["GOOGLE", "PROVIDERS", "START", "Key", "Kind", "Provider"]
 
 GOOGLE = Google()
 PROVIDERS: dict[str, Provider] = {one.name: one for one in (GOOGLE,)}

@@ -1,7 +1,8 @@
 """Google Workspace in shared tests."""
 
+import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from syncd_google import GoogleConnector
@@ -9,7 +10,7 @@ from syncd_simulator import Editor, GoogleWorld, SimClock, demo_organisation, go
 
 from syncd.sdk import Connector
 
-from .provider import START, Key, Provider
+from .provider import START, Key, Kind, Provider
 
 __all__ = ["Google"]
 
@@ -25,12 +26,83 @@ class Google(Provider):
         "files": ("name", "mimeType", "parents", "trashed", "md5Checksum", "size", "driveId"),
         "mail": ("threadId", "internalDate"),
     }
+    kinds = (
+        Kind("contacts", "people.people.connections.list"),
+        Kind("contacts", "people.people.connections.list", full=False),
+        Kind("calendar", "calendar.calendarList.list"),
+        Kind("calendar", "calendar.events.list"),
+        Kind("calendar", "calendar.events.list", full=False),
+        Kind("files", "drive.drives.list"),
+        Kind("files", "drive.changes.getStartPageToken"),
+        Kind("files", "drive.files.list"),
+        Kind("files", "drive.changes.list", full=False),
+        Kind("mail", "gmail.users.getProfile"),
+        Kind("mail", "gmail.users.messages.list"),
+        Kind("mail", "gmail.users.messages.get", plausible=("an id is",)),  # of its thread
+        Kind("mail", "batch", everyone=True),
+        Kind("mail", "gmail.users.history.list", full=False),
+    )
+    directory = "directory.users.list"
+    token = "token"
 
     def connector(self) -> Connector:
         return GoogleConnector()
 
     def tiny(self, seed: int, clock: SimClock | None = None) -> GoogleWorld:
         return tiny_organisation(seed, clock or SimClock.manual(START))
+
+    def small(self, seed: int) -> GoogleWorld:
+        world = GoogleWorld(seed, SimClock.manual(START))
+        editor = Editor(world, seed)
+        ada, grace = world.add_user("Ada", "Lovelace", admin=True), world.add_user("Grace", "Hopper")
+        for user in (ada, grace):
+            for _ in range(4):
+                editor.add_contact(user)
+                editor.add_event(user)
+                editor.add_mail(user)
+                editor.add_file(user)
+            editor.add_series(user)
+            editor.add_calendar(user, "Second")
+            editor.add_folder(user)
+        drive = editor.add_drive(ada, grace, name="Company")
+        for _ in range(3):
+            editor.add_file(ada, drive)
+        return world
+
+    def shrink_pages(self, world: GoogleWorld) -> None:
+        world.page_cap.update(people=4, calendar=4, drive=4, gmail=4)
+
+    def edits(
+        self, world: GoogleWorld, editor: Editor, stream: str
+    ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        books = world.calendars.calendars
+        return {
+            "contacts": (editor.add_contact, editor.delete_contact),
+            "calendar": (
+                lambda user: editor.add_event(user, books[user.address]),
+                lambda user: editor.delete_event(user, books[user.address]),
+            ),
+            "files": (editor.add_file, editor.delete_file),
+            "mail": (editor.add_mail, editor.delete_mail),
+        }[stream]
+
+    def ids(self, world: GoogleWorld, kind: Kind) -> set[str]:
+        found: set[str] = set()
+        for user in world.users.values():
+            truth = world.snapshot(user, kind.stream)
+            found |= truth.keys()
+            if kind.method == "calendar.events.list":
+                found |= {event for events in truth.values() for event in events}
+            if kind.method == "drive.drives.list":
+                found |= {file["driveId"] for file in truth.values() if "driveId" in file}
+        return found
+
+    def raws(self, world: GoogleWorld, stream: str) -> set[str]:
+        if stream != "mail":
+            return set()
+        mails = [mail.raw for user in world.users.values() for mail in user.mailbox.mails.values()]
+        whole = {base64.urlsafe_b64encode(raw).decode() for raw in mails}
+        return whole | {text.rstrip("=") for text in whole}
 
     def demo(self, seed: int, people: int) -> GoogleWorld:
         return demo_organisation(seed, people=people)

@@ -1,10 +1,11 @@
 """What a shared test needs to know of a simulated provider.
 
-Public: Provider, Key.
+Public: Provider, Kind, Key.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from syncd_simulator import SimClock
@@ -13,6 +14,26 @@ from syncd.sdk import Connector
 
 Key = tuple[str, str, str]  # account ("" for what is shared), partition, source id
 START = 1_790_000_000.0  # where simulated time begins
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of answer: the method that gives it, and whether the round is full (after a reset) or by delta.
+
+    `plausible`: how the names of malformed forms begin that could be honest in this kind of answer alone. `everyone`: one
+    answer is about several people. `more`: what else the fault filter needs.
+    """
+
+    stream: str
+    method: str
+    full: bool = True
+    plausible: tuple[str, ...] = ()
+    everyone: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        path = f"-{self.more['path']}" if "path" in self.more else ""
+        return f"{self.method}{path}-{'full' if self.full else 'delta'}"
 
 
 class Provider(ABC):
@@ -29,6 +50,13 @@ class Provider(ABC):
     secrets: ClassVar[frozenset[str]]
     fields: ClassVar[Mapping[str, tuple[str, ...]]]
 
+    kinds: ClassVar[Sequence[Kind]]  # of answers that are garbled
+    directory: ClassVar[str]  # the method that lists accounts
+    token: ClassVar[str]  # the method of the token endpoint
+
+    def __str__(self) -> str:
+        return self.name
+
     @abstractmethod
     def connector(self) -> Connector:
         """A new instance."""
@@ -36,6 +64,26 @@ class Provider(ABC):
     @abstractmethod
     def tiny(self, seed: int, clock: SimClock | None = None) -> Any:
         """A few people with some of everything."""
+
+    @abstractmethod
+    def small(self, seed: int) -> Any:
+        """Two people with a little of everything, in two pages each; the first one is an administrator."""
+
+    @abstractmethod
+    def shrink_pages(self, world: Any) -> None:
+        """From now on a page holds four items."""
+
+    @abstractmethod
+    def edits(self, world: Any, editor: Any, stream: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        """How to add one item to a person's stream, and to delete one for good."""
+
+    @abstractmethod
+    def ids(self, world: Any, kind: Kind) -> set[str]:
+        """What an id is in this kind of answer."""
+
+    def raws(self, world: Any, stream: str) -> set[str]:
+        """Contents as they travel inside of JSON that nobody can check: another one is another item, for good."""
+        return set()
 
     @abstractmethod
     def demo(self, seed: int, people: int) -> Any:
