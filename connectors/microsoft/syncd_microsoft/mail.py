@@ -67,9 +67,10 @@ class MailStream(Stream):
         """A feed says `deleted` of moves and deletions alike; the message itself says where it is (§8)."""
         graph = Graph(ctx, WHAT, (IMMUTABLE,))
         paths = {one: query(f"{graph.user}/messages/{quoted(one)}") for one in ids}
+        here = ctx.partition.id if ctx.partition is not None else None
         dumpster: list[str | None] = []
         async for item in looked_at(graph, WHAT, paths, record_alone):
-            if isinstance(item, Record) and ctx.partition is not None and item.partition != ctx.partition.id:
+            if isinstance(item, Record) and item.partition != here:
                 dumpster = dumpster or [await known_folder(graph, "recoverableitemsdeletions")]
                 if item.partition is not None and item.partition == dumpster[0]:
                     yield Tombstone(item.source_id)  # deleted by its owner, and kept for administrators only

@@ -27,6 +27,8 @@ MAILBOX_STREAMS = ("contacts", "calendar", "mail")
 ANSWERED = "Microsoft answered"  # how the message of a server's fault begins
 CORRUPT = ("errorcorruptdata", "errorcannotopenfileattachment", "errormimecontentconversionfailed")  # §8
 FOR_GOOD = (*CORRUPT, "errorquotaexceeded")  # 5xx that no repeating mends (§4, §8)
+SPARE = 0.25  # share of SharePoint's budget above which nothing is held back
+COST, DEAREST = 2.0, 5.0  # units of a usual request, and of the dearest (§11)
 BANDWIDTH = 300.0  # seconds; for 509, which has no time (§10)
 LONGEST = 86_400.0  # seconds; a time further away is not believed
 
@@ -56,14 +58,16 @@ def inner_later(fault: Fault, headers: Mapping[str, str], scope: str = "account"
 
 
 def slow_down(response: httpx.Response) -> RateLimited | None:
-    """An answer below 400 that says that its budget is nearly used up (§11): SharePoint's RateLimit headers."""
+    """An answer below 400 that says that its budget is nearly used up (§11): SharePoint's RateLimit headers.
+
+    What is left is spread over the time that is left.
+    """
     remaining = _number(response.headers.get("ratelimit-remaining"))
     limit, reset = _number(response.headers.get("ratelimit-limit")), _number(response.headers.get("ratelimit-reset"))
-    if remaining is None or reset is None or reset <= 0:
+    if remaining is None or not reset or (limit is not None and remaining > limit * SPARE):
         return None
-    if remaining <= max(1.0, (limit or 0.0) * 0.02):
-        return RateLimited("SharePoint's budget is used up", min(reset, LONGEST), scope="connection")
-    return None
+    wait = reset if remaining <= DEAREST else min(reset, reset * COST / remaining)
+    return RateLimited("SharePoint's budget is nearly used up", min(wait, LONGEST), scope="connection")
 
 
 def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
