@@ -3,13 +3,14 @@
 Public: Crm, Answer, Listed, Row, TokenLost, TooFar, FieldsGone, refuse, BASE, MOST_FIELDS, MOST_IDS.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+import msgspec
 import orjson
 
 from syncd.sdk import AccountGone, Context, Forbidden, ProtocolError, Reject, SyncdError
@@ -17,6 +18,7 @@ from syncd.sdk.http import httpx
 
 from .api import Api, Params
 from .errors import NO_SERVICE, Fault, fault_of, later
+from .slices import Sliced
 from .wire import decode, ident
 
 __all__ = [
@@ -37,10 +39,17 @@ BASE = "/crm/v8"
 PER_PAGE = 200  # §8.1: the most
 MOST_FIELDS = 50  # §8.1: names per request
 MOST_IDS = 100  # §8.1: ids per request
-NO_NUMBER = {float("inf"), float("-inf")}
 
 Row: TypeAlias = dict[str, Any]
 Listed: TypeAlias = Row | Reject
+
+
+class Envelope(msgspec.Struct):
+    data: list[msgspec.Raw] | None = None
+    info: dict[str, Any] | None = None
+
+
+PAGES: Sliced[Envelope, Row] = Sliced(Envelope, "data", dict[str, Any], "id")
 
 
 class TokenLost(SyncdError):
@@ -98,19 +107,13 @@ class Crm:
             **self.filters,
         }
         what = f"CRM {self.module}"
-        response = await self.api.get(
-            f"{BASE}/{self.module}", what, params, self._refused, headers=_since(since) if since else None
-        )
-        return self._answer(response, what, listing=True)
+        return await self._list(f"/{self.module}", what, params, since)
 
     async def deleted(self, since: datetime, number: int) -> Answer:
         """A page of what was deleted since then, into the bin or for good (§8.2)."""
         params: Params = {"type": "all", "per_page": PER_PAGE, "page": number}
         what = f"deletions of CRM {self.module}"
-        response = await self.api.get(
-            f"{BASE}/{self.module}/deleted", what, params, self._refused, headers=_since(since)
-        )
-        return self._answer(response, what, listing=True)
+        return await self._list(f"/{self.module}/deleted", what, params, since)
 
     async def by_ids(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
         """Those of at most 100 records that exist, by id."""
@@ -141,6 +144,7 @@ class Crm:
     async def fields(self) -> tuple[list[str], datetime]:
         """The API names of all fields (§8), and the server's time. Forbidden if the token may not ask."""
         what = f"fields of CRM {self.module}"
+        began = self.ctx.clock.monotonic()
         response = await self.api.get(f"{BASE}/settings/fields", what, {"module": self.module}, self._refused)
         if response.status_code != 200:
             raise ProtocolError(f"{what}: the answer is {response.status_code} without content")
@@ -152,7 +156,7 @@ class Crm:
         if not all(isinstance(name, str) and name for name in names):
             raise ProtocolError(f"{what}: a field without api_name")
         usable = (str(name) for name in names if name != "id" and not str(name).startswith("$"))
-        return list(dict.fromkeys(usable)), self.server_time(response)
+        return list(dict.fromkeys(usable)), self.server_time(response, began)
 
     async def send(
         self,
@@ -190,32 +194,39 @@ class Crm:
             raise self.api.problem(response, what)
         return []
 
-    def server_time(self, response: httpx.Response) -> datetime:
-        """When the answer's content was true at the latest: its `Date` less the time it took. This clock without one."""
+    def server_time(self, response: httpx.Response, began: float) -> datetime:
+        """The server's time before the request: the answer's `Date` less what it took. This clock's without a `Date`."""
+        took = timedelta(seconds=max(0, int(self.ctx.clock.monotonic() - began)))
         try:
             date = parsedate_to_datetime(response.headers.get("date", ""))
         except (TypeError, ValueError):
-            return self.ctx.clock.now().replace(microsecond=0)
+            return self.ctx.clock.now().replace(microsecond=0) - took
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return date.astimezone(UTC) - timedelta(seconds=int(response.elapsed.total_seconds()))
+        return date.astimezone(UTC) - took
 
-    def _answer(self, response: httpx.Response, what: str, *, listing: bool = False) -> Answer:
+    async def _list(self, path: str, what: str, params: Params, since: datetime | None) -> Answer:
+        began = self.ctx.clock.monotonic()
+        headers = _since(since) if since else None
+        response = await self.api.get(BASE + path, what, params, self._refused, headers=headers)
+        return self._answer(response, what, self.server_time(response, began), listing=True)
+
+    def _answer(
+        self, response: httpx.Response, what: str, at: datetime | None = None, *, listing: bool = False
+    ) -> Answer:
         """204 and 304 have no body and no rows (§10.31). A `listing` must say whether more follows."""
-        at = self.server_time(response)
+        at = at or self.ctx.clock.now()
         if response.status_code in (204, 304) or not response.content:
             if response.status_code not in (204, 304):
                 raise ProtocolError(f"{what}: an answer of {response.status_code} without content")
             return Answer([], at)
-        body = decode(response, what)
-        if not isinstance(body, dict) or not isinstance(body.get("data"), list):
+        head, rows = PAGES.read(response.content, what)
+        if head.data is None:
             raise self._in_success(response, what)
-        info = body.get("info")
-        info = info if isinstance(info, dict) else {}
+        info = head.info or {}
         more, token = info.get("more_records", None if listing else False), info.get("next_page_token")
         if not isinstance(more, bool) or not isinstance(token, str | None):
             raise ProtocolError(f"{what}: the answer does not say whether more follows")
-        whole = orjson.dumps(body).count(b"null") == response.content.count(b"null")
-        return Answer(list(_rows(body["data"], whole)), at, token or None, more)
+        return Answer([row if isinstance(row, Reject) else row[0] for row in rows], at, token or None, more)
 
     def _in_success(self, response: httpx.Response, what: str) -> SyncdError:
         """An error in a success: the code outranks the status (§8.3)."""
@@ -250,25 +261,6 @@ def _absent(fault: Fault) -> SyncdError | None:
 def _since(moment: datetime) -> dict[str, str]:
     """§8.1: ISO 8601 with a numeric offset, not the HTTP-date (§10.34)."""
     return {"If-Modified-Since": moment.astimezone(UTC).isoformat(timespec="seconds")}
-
-
-def _rows(rows: Iterable[Any], whole: bool) -> Iterable[Listed]:
-    """`whole`: no number is without end."""
-    for row in rows:
-        if not isinstance(row, dict):
-            yield Reject("unreadable item: it is not an object", None, row)
-        elif not whole and _endless(row):
-            yield Reject("unreadable item: a number without end", ident(row.get("id")))
-        else:
-            yield row
-
-
-def _endless(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_endless(one) for one in value.values())
-    if isinstance(value, list):
-        return any(_endless(one) for one in value)
-    return isinstance(value, float) and value in NO_NUMBER
 
 
 def _results(response: httpx.Response) -> list[Row]:
