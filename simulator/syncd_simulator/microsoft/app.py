@@ -34,7 +34,7 @@ from syncd_simulator.microsoft import (
 )
 from syncd_simulator.microsoft.admin_door import AdminDoor
 from syncd_simulator.microsoft.requestlog import Asked
-from syncd_simulator.microsoft.wire import ApiError, Call, Reply, Route, Routes, segments_of
+from syncd_simulator.microsoft.wire import ApiError, Call, Reply, Routes, segments_of
 from syncd_simulator.microsoft.world import MicrosoftWorld
 
 __all__ = ["Dispatcher", "microsoft_app"]
@@ -120,9 +120,7 @@ class Dispatcher:
             segment = call.path[len(ROOT) :].partition("/")[0]
             raise ApiError(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
         errors.check_permission(self.world, call, call.route)
-        throttled = self.world.quotas.spend(call, self.mailbox_of(call))
-        if throttled is not None:
-            return throttled
+        self.world.quotas.spend(self.world, call, self.mailbox_of(call))
         if "u" in call.args:
             errors.check_user(self.world, call, call.api in MAILBOX)
         answer = call.route.handler(self.world, call)
@@ -138,7 +136,9 @@ class Dispatcher:
 
     def _note(self, call: Call, reply: Reply) -> None:
         who = call.owner.address if call.owner else call.args.get("u", "")
-        self.world.requests.note(Asked(call.api, call.method, who, reply.status, call.in_batch))
+        self.world.requests.note(
+            Asked(call.api, call.method, who, reply.status, call.in_batch, call.target, call.headers.get("prefer", ""))
+        )
 
 
 class Endpoint:
@@ -170,6 +170,8 @@ class Endpoint:
         with self.world.lock:
             reply = self.dispatcher.handle(call)
             delay = reply.delay + (self.world.latency if call.api != "token" else 0)
+        if reply.defer is not None:
+            reply = await asyncio.to_thread(reply.defer)
         body = encode(reply)
         if reply.rewrite is not None:
             body = reply.rewrite(body)

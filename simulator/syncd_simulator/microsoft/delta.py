@@ -20,6 +20,7 @@ reading in one place only. The Feed says what is there now:
   see the quirk `unknown_removed`), or None to send nothing;
 - `changes(before, now)`, when given, replaces the difference: which Changes to send, in which order. `before` is {} in
   a first round;
+- `render(call, change)`, when given, replaces `show` for changes that are no tombstones;
 - `size` is the page size without a hint; `by_top` says that `$top` is a page size hint (drives); else it truncates;
 - `at(moment)`, when given, is the state at an instant, for `token=<timestamp>`.
 
@@ -67,6 +68,7 @@ class Feed:
     owner: "User | None" = None
     size: int = 100
     by_top: bool = False
+    render: Callable[[Call, Change], JSON | None] | None = None
     at: Callable[[float], State] | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -165,7 +167,7 @@ def answer(world: "MicrosoftWorld", call: Call, make: Callable[[Call], Feed]) ->
     if not link.done:
         return _page(world, first, feed, link.chain, link.state, link.todo, link.start)
     state = feed.state()
-    if state == link.state:
+    if state is not link.state and state == link.state:
         state = link.state  # one copy for all idle rounds
     todo = [] if state is link.state else list(_changes(feed, link.state, state))
     return _page(world, first, feed, link.chain, state, _odd(world, feed, link.chain, todo, state, later=True))
@@ -326,7 +328,7 @@ def _page(
 
 def _render(world: "MicrosoftWorld", call: Call, feed: Feed, chain: Chain, change: Change) -> JSON | None:
     if not change.gone:
-        item = feed.show(call, change.key)
+        item = feed.render(call, change) if feed.render is not None else feed.show(call, change.key)
     elif change.version is OLD:
         item = chain.shown.get(change.key)
     else:

@@ -32,8 +32,9 @@ IMMUTABLE = "immutableid"
 class Reply:
     """An answer. `body`: a JSON value, bytes as they are (say their Content-Type), or None for no body.
 
-    The last four are faults of the line: seconds to wait, part of the body after which the connection drops, no
-    answer at all, and a function that changes the final bytes.
+    The next four are faults of the line: seconds to wait, part of the body after which the connection drops, no
+    answer at all, and a function that changes the final bytes. `defer`, run in a thread without the world's lock,
+    makes the real answer.
     """
 
     status: int = 200
@@ -43,6 +44,7 @@ class Reply:
     cut: float | None = None
     reset: bool = False
     rewrite: Callable[[bytes], bytes] | None = None
+    defer: "Callable[[], Reply] | None" = None
 
 
 class ApiError(Exception):
@@ -250,7 +252,7 @@ class Routes:
             key = (http, template.count("/"))
             found = self._by_length.setdefault(key, [])
             found.append((_pattern(template), route))
-            found.sort(key=lambda entry: entry[1].template.count("{"))
+            found.sort(key=lambda entry: (entry[1].template.count("{"), -len(PLACE.sub("", entry[1].template))))
 
     def find(self, http: str, segments: list[str]) -> tuple[Route, dict[str, str]] | None:
         """The route and its decoded arguments."""
@@ -262,6 +264,9 @@ class Routes:
         return None
 
 
+PLACE = re.compile(r"(\{\w+\})")
+
+
 def _pattern(template: str) -> re.Pattern[str]:
-    parts = re.split(r"(\{\w+\})", template)
+    parts = PLACE.split(template)
     return re.compile("".join(f"(?P<{p[1:-1]}>[^/]+)" if p.startswith("{") else f"(?i:{re.escape(p)})" for p in parts))

@@ -130,16 +130,21 @@ class MicrosoftWorld:
         self.back_and_forth = False
         self.credentials = Credentials(self)
         self.faults = Faults(self.clock, seed)
+        self.faults.world = self
         self.quotas = Quotas(self.clock)
         self.requests = RequestLog()
         self.most_at_once: Counter[str] = Counter()
         self.mail_counter: Counter[tuple[str, str]] = Counter()
         self.outbox: list[JSON] = []
         self.roles = {GLOBAL_ADMINISTRATOR: self.guid()}
+        self.role_members: list[JSON] = [
+            {"@odata.type": "#microsoft.graph.servicePrincipal", "id": self.guid(), "displayName": "Backup service"},
+        ]
         self.epochs: Counter[tuple[str, str]] = Counter()
         self.sequence = 0
         self.batches = 0
-        self._last_id = ""
+        self._last_ids: dict[str, str] = {}
+        self.page_tokens: dict[str, tuple[str, int]] = {}
         self.in_flight: Counter[str] = Counter()
         self.sites = parts.open_sites(self)
 
@@ -231,10 +236,10 @@ class MicrosoftWorld:
 
     def new_id(self, prefix: str = "AAMkAG") -> str:
         """An id of Exchange's looks; now and then one that differs from the one before in letter case only (§1)."""
-        if self.rng.random() < 0.06 and self._last_id.startswith(prefix):
-            made, self._last_id = prefix + self._last_id[len(prefix) :].swapcase(), ""
-        else:
-            made = self._last_id = prefix + base64.urlsafe_b64encode(self.rng.randbytes(51)).decode() + "AAA="
+        last = self._last_ids.pop(prefix, None)
+        if last is not None and self.rng.random() < 0.06:
+            return prefix + last[len(prefix) :].swapcase()
+        made = self._last_ids[prefix] = prefix + base64.urlsafe_b64encode(self.rng.randbytes(51)).decode() + "AAA="
         return made
 
     # -- requests in flight ---------------------------------------------------------------------------------------
