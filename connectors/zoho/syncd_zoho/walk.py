@@ -121,8 +121,8 @@ class Walk:
         """Add a listing's items, queue its folders; gives how many are not stored."""
         skipped = 0
         for entry in listing.entries:
-            if isinstance(entry, Reject):
-                items.append(entry)
+            if isinstance(entry, Reject):  # it may be a folder, whose content is not read then: no absence is proved
+                items.append(Reject(entry.reason, None, entry.data))
                 continue
             item, is_folder = self.read(*entry, folder)
             if item is None:

@@ -222,7 +222,9 @@ def _unknown_route(fault: Fault) -> SyncdError | None:
 
 
 def _id(value: Any, what: str) -> str:
-    found = ident(value.get("id")) if isinstance(value, dict) else None
+    """The id of an object, or of the one object in a list."""
+    one = value[0] if isinstance(value, list) and len(value) == 1 else value
+    found = ident(one.get("id")) if isinstance(one, dict) else None
     if found is None:
         raise ProtocolError(f"{what}: the answer has no id")
     return found

@@ -1,0 +1,66 @@
+"""WorkDrive keeps the connector contract, against the simulator."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from syncd_simulator.zoho import DOCUMENTED, Editor, tiny_zoho, zoho_app
+from syncd_zoho import ZohoConnector
+
+from syncd.sdk import JSON, Account, Secret
+from syncd.testing.suite import StreamSuite
+
+BASE = "http://127.0.0.1:9"  # nobody listens: requests stay in this process
+KEPT = ("id", "type", "attributes")
+TROUBLES = ("server_error", "bad_gateway", "unavailable", "gateway_timeout", "html_500", "html_200", "workdrive_509")
+
+
+class DriveSource:
+    """The owner's WorkDrive with its team folders; pages of two."""
+
+    def __init__(self, seed: int) -> None:
+        self.world = tiny_zoho(seed)
+        self.world.limits.enabled = False
+        self.world.page_cap = {"workdrive": 2}
+        self.editor = Editor(self.world, seed)
+        self.settings: Mapping[str, Any] = {
+            key: Secret(lambda value=value: value, "${env:X}") if key in ("client_secret", "refresh_token") else value
+            for key, value in self.world.settings(BASE).items()
+        }
+        self.options: Mapping[str, JSON] = {"shared": True}
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return httpx.ASGITransport(zoho_app(self.world))
+
+    def accounts(self) -> Mapping[str, str]:
+        return {user.zuid: user.address for user in self.world.users.values()}
+
+    def truth(self, account: Account) -> Mapping[str, Mapping[str, JSON]]:
+        return {
+            part: {key: {name: item[name] for name in KEPT} for key, item in items.items()}
+            for part, items in self.world.snapshot(self.world.owner, "files").items()
+        }
+
+    def change(self, rng: random.Random) -> None:
+        self.editor.rng = rng
+        self.editor.random_edit("files")
+
+    def delete(self, rng: random.Random) -> None:
+        self.editor.rng = rng
+        next(edit for edit in self.editor.edits_of("files") if "delete_file" in repr(edit))()
+
+    def troubles(self) -> Mapping[str, Any]:
+        return {
+            name: lambda name=name: self.world.faults.answer(name, times=2) for name in TROUBLES if name in DOCUMENTED
+        }
+
+    def calm(self) -> None:
+        self.world.faults.clear()
+
+
+class TestZohoFiles(StreamSuite):
+    connector, stream, seeds, idle_requests = ZohoConnector(), "files", 3, 30
+
+    def source(self, seed: int) -> Any:
+        return DriveSource(seed)
