@@ -100,7 +100,9 @@ class Microsoft:
         """Answer by path with query below the version root; batches are taken apart. 404 for the rest."""
 
         def one(where: str) -> httpx.Response:
-            found = table.get(where, table.get(where.split("?")[0]))
+            found = table.get(where)
+            if found is None:
+                found = table.get(where.split("?")[0])
             if callable(found):
                 found = found(where)
             if found is None:
