@@ -1,13 +1,12 @@
 """WorkDrive's writes (zoho.md §7.5): folders, renames, moves, trash, copies, uploads.
 
-Public: ROUTES.
+Public: ROUTES. Uploads above 250 MB (another host) are not simulated.
 """
 
 import hashlib
 from email import message_from_bytes
 from email.message import Message
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from syncd_simulator.zoho import workdrive_view
 from syncd_simulator.zoho.wire import JSON, ApiError, Call, Reply, Route
@@ -143,16 +142,6 @@ def upload(world: "ZohoWorld", call: Call) -> Reply:
     return _stored(world, call, parent, name, content, override=override)
 
 
-def stream_upload(world: "ZohoWorld", call: Call) -> Reply:
-    """A large upload: the body is the content, all else is in `x-` headers."""
-    headers = call.headers
-    if headers.get("x-streammode") != "1" or not headers.get("upload-id"):
-        raise _refused("upload-id and x-streammode are needed")
-    override = headers.get("x-override-name-exist") == "true"
-    name = _name(unquote(headers.get("x-filename", "")))
-    return _stored(world, call, headers.get("x-parent_id"), name, call.body, override=override)
-
-
 def _multipart(call: Call) -> tuple[dict[str, str], str, bytes]:
     """The plain fields, and name and bytes of the field `content`."""
     head = f"Content-Type: {call.headers.get('content-type', '')}\r\n\r\n".encode()
@@ -200,5 +189,4 @@ ROUTES = [
     Route("PATCH", f"{V1}/files", files_update_many, "workdrive", UPDATE),
     Route("POST", f"{V1}/files/{{id}}/copy", files_copy, "workdrive", CREATE),
     Route("POST", f"{V1}/upload", upload, "workdrive", CREATE),
-    Route("POST", "/workdrive-api/v1/stream/upload", stream_upload, "workdrive", CREATE),
 ]

@@ -373,11 +373,3 @@ def test_uploads_make_duplicates_unless_told_to_override(drive: Drive) -> None:
     key = made[0]["attributes"]["resource_id"]
     assert drive.ask("GET", f"/v1/workdrive/download/{key}").content == content
     assert made[0]["attributes"]["md5"] == hashlib.md5(content).hexdigest()
-
-
-def test_a_stream_upload_ignores_the_override_flag_without_its_prefix(drive: Drive) -> None:
-    headers = {"x-filename": "a.bin", "x-parent_id": drive.root, "upload-id": "1", "x-streammode": "1"}
-    for more in ({}, {"override-name-exist": "true"}, {"x-override-name-exist": "true"}):
-        answer = drive.ask("POST", "/workdrive-api/v1/stream/upload", headers=headers | more, content=b"x")
-        assert answer.status_code == 200, answer.text
-    assert len(drive.tree(drive.root)) == 2
