@@ -38,6 +38,7 @@ class Fault:
     path: str | None = None
     user: str | None = None
     in_batch: bool | None = None
+    not_api: str | None = None
     times: int | None = 1
     skip: int = 0
     probability: float = 1.0
@@ -47,7 +48,7 @@ class Fault:
         """Whether the filters let `call` in; `method` may be a glob, `path` is a regular expression."""
         if self.times is not None and self.hits >= self.times:
             return False
-        if self.api and call.product != self.api:
+        if (self.api and call.product != self.api) or call.product == self.not_api:
             return False
         if self.method and not fnmatch.fnmatchcase(call.method, self.method):
             return False
@@ -73,8 +74,16 @@ class Faults:
     # -- adders -------------------------------------------------------------------------------------------------
 
     def answer(self, name: str, *, retry_after: int | None = None, **match: Any) -> Fault:
-        """Answer with a documented refusal by its name in `DOCUMENTED` instead of doing anything."""
+        """Answer with a documented refusal by its name in `DOCUMENTED` instead of doing anything.
+
+        A name that begins with a product (`token`: accounts) fires on that product only.
+        """
         build = DOCUMENTED[name]
+        first = name.partition("_")[0]
+        if name == "bad_token":
+            match.setdefault("not_api", "accounts")
+        elif first in OF_PRODUCT:
+            match.setdefault("api", OF_PRODUCT[first])
 
         def act(call: Call, _: Reply | None) -> Reply:
             reply = build(call)
@@ -204,6 +213,7 @@ def _server_error(status: int) -> Callable[[Call], Reply]:
     return _refusal(status, "INTERNAL_ERROR", "Internal Server Error")
 
 
+OF_PRODUCT = {"token": "accounts", "mail": "mail", "workdrive": "workdrive", "crm": "crm"}
 DOCUMENTED: dict[str, Callable[[Call], Reply]] = {
     "throttle": throttle,
     "bad_token": _bad_token,
@@ -214,7 +224,6 @@ DOCUMENTED: dict[str, Callable[[Call], Reply]] = {
     "html_500": _html(500),
     "html_502": _html(502),
     "html_503": _html(503),
-    "html_200": _html(200),
     "token_throttle": lambda _: token_throttle(),
     "token_throttle_200": lambda _: token_throttle(200),
     "token_throttle_localised": lambda _: token_throttle(localised=True),

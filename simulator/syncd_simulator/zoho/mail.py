@@ -83,10 +83,10 @@ def _integer(call: Call, name: str, default: int) -> int:
     return int(text)
 
 
-def _page(world: ZohoWorld, call: Call, rows: list[Mail]) -> list[Mail]:
-    """§4.4: `start` is 1-based, `limit` 10 by default and 200 at most."""
+def _page(call: Call, rows: list[Mail]) -> list[Mail]:
+    """§4.4: `start` is 1-based, `limit` 10 by default and 200 at most. Never capped: a short page is the end."""
     start = max(1, _integer(call, "start", 1))
-    limit = world.capped("mail", min(MOST_ROWS, max(1, _integer(call, "limit", 10))))
+    limit = min(MOST_ROWS, max(1, _integer(call, "limit", 10)))
     return rows[start - 1 : start - 1 + limit]
 
 
@@ -126,7 +126,7 @@ def messages_view(world: ZohoWorld, call: Call) -> Reply:
     if tests:
         rows = [mail for mail in rows if all(test(mail) for test in tests)]
     rows = _sorted(call, rows)
-    shown = [_projected(call, listing_row(mail)) for mail in _page(world, call, rows)]
+    shown = [_projected(call, listing_row(mail)) for mail in _page(call, rows)]
     return mailadmin.success(world, shown)
 
 
@@ -194,7 +194,7 @@ def messages_search(world: ZohoWorld, call: Call) -> Reply:
         except BadSearch as error:
             raise ApiError(400, "PATTERN_NOT_MATCHED", f"searchKey: {error}") from None
         found = [mail for mail in rows if test(mail)]
-    return mailadmin.success(world, [search_row(mail, _root(call)) for mail in _page(world, call, found)])
+    return mailadmin.success(world, [search_row(mail, _root(call)) for mail in _page(call, found)])
 
 
 def details(world: ZohoWorld, call: Call) -> Reply:

@@ -145,9 +145,8 @@ def organization_accounts(world: ZohoWorld, call: Call) -> Reply:
     """
     _admin(world, call)
     start, limit = (_number(call, name, default) for name, default in (("start", 0), ("limit", 10)))
-    limit = world.capped("users", min(limit, 200))
     first = max(0, start - world.org_start)
-    rows = [_user_row(world, user) for user in list(world.users.values())[first : first + limit]]
+    rows = [_user_row(world, user) for user in list(world.users.values())[first : first + min(limit, 200)]]
     return success(world, rows[0] if len(rows) == 1 and world.org_single_object else rows)
 
 

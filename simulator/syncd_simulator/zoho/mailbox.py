@@ -52,6 +52,7 @@ class Mail:
     thread: str = ""
     labels: list[str] = field(default_factory=list)
     serial: int = 0
+    summary: str | None = None  # what listings show, kept once it was asked for
 
     @property
     def text(self) -> str:

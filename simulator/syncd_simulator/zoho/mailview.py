@@ -1,6 +1,6 @@
 """Mail as the API shows it: rows of listings and of searches, numbers that lost their last digits (zoho.md §4.4 to §4.6).
 
-Public: details, folder_row, listing_row, rounded, search_row, summary_of.
+Public: FLAGS, body_text, folder_row, listing_row, rounded, search_row, summary_of.
 """
 
 import html
@@ -9,7 +9,7 @@ from decimal import Decimal
 from syncd_simulator.zoho.mailbox import Folder, Mail
 from syncd_simulator.zoho.wire import JSON
 
-__all__ = ["FLAGS", "folder_row", "listing_row", "rounded", "search_row", "summary_of"]
+__all__ = ["FLAGS", "body_text", "folder_row", "listing_row", "rounded", "search_row", "summary_of"]
 
 FLAGS = ("flag_not_set", "info", "important", "followup")
 NOBODY = "Not Provided"
@@ -40,7 +40,9 @@ def body_text(mail: Mail) -> str:
 
 def summary_of(mail: Mail) -> str:
     """The first words, HTML-escaped."""
-    return html.escape(" ".join(body_text(mail).split())[:80], quote=True)
+    if mail.summary is None:
+        mail.summary = html.escape(" ".join(body_text(mail).split())[:80], quote=True)
+    return mail.summary
 
 
 def listing_row(mail: Mail) -> JSON:

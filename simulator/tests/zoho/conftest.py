@@ -8,7 +8,7 @@ import httpx
 import pytest
 from syncd_simulator.clock import SimClock
 from syncd_simulator.server import RunningServer, serve
-from syncd_simulator.zoho import User, ZohoWorld, zoho_app
+from syncd_simulator.zoho import Editor, User, ZohoWorld, zoho_app
 
 
 class Site:
@@ -18,6 +18,7 @@ class Site:
         self.world, self.url = world, server.url
         self.clock = world.clock
         self.owner = world.owner
+        self.editor = Editor(world, 9)
         self.endpoints = world.endpoints(server.url)
         self.http = httpx.Client(timeout=10)
 
@@ -43,14 +44,30 @@ class Site:
         assert response.status_code >= 400, response.text
         return response.status_code, response.json()
 
+    @property
+    def mail(self) -> str:
+        """The path of the owner's mailbox."""
+        return f"/api/accounts/{self.owner.account_id}"
+
+    def rows(self, folder: str | None = None, **params: Any) -> list[Any]:
+        """One page of a mail listing."""
+        params |= {"folderId": folder} if folder else {}
+        rows: list[Any] = self.get("mail", f"{self.mail}/messages/view", **params)["data"]
+        return rows
+
+    def window(self, first: float = -15, last: float = 15) -> str:
+        """The `range` of a window around the world's first day, in days."""
+        days = (time.gmtime(self.world.base + day * 86400) for day in (first, last))
+        start, end = (time.strftime("%Y%m%d", day) for day in days)
+        return f'{{"start":"{start}","end":"{end}"}}'
+
     def token(self, **form: str) -> httpx.Response:
         """`POST /oauth/v2/token` with the right client; `form` wins."""
         known = self.world.credentials
-        body = {
-            "grant_type": "refresh_token", "client_id": known.client_id, "client_secret": known.client_secret,
-            "refresh_token": known.refresh_token(self.owner),
-        } | form  # fmt: skip
-        return self.http.post(f"{self.endpoints['accounts']}/oauth/v2/token", data=body)
+        body = {"grant_type": "refresh_token", "client_id": known.client_id, "client_secret": known.client_secret}
+        if "refresh_token" not in form:
+            body["refresh_token"] = known.refresh_token(self.owner)
+        return self.http.post(f"{self.endpoints['accounts']}/oauth/v2/token", data=body | form)
 
 
 @pytest.fixture
