@@ -33,6 +33,7 @@ class Microsoft:
         }
         self.requests: list[httpx.Request] = []
         self.token_requests: list[httpx.Request] = []
+        self.signed: list[str | None] = []
         self.answer: Handler = lambda request: httpx.Response(404, json=error("ErrorItemNotFound"))
         self.token: Handler = lambda request: httpx.Response(
             200,
@@ -67,6 +68,7 @@ class Microsoft:
             self.token_requests.append(request)
             return self.token(request)
         self.requests.append(request)
+        self.signed.append(request.headers.get("authorization"))
         return self.answer(request)
 
     def stream(self, name: str) -> Stream:
