@@ -149,9 +149,10 @@ class _Round:
             yield Page(items, resume=self._resume(), skipped=skipped, window=self._covers)
         ids = list(self._book.series)
         for start in range(0, len(ids), CHUNK):
-            if items or skipped:
+            if start:
                 yield Page(items, skipped=skipped, window=self._covers)
-            items, skipped = await self._settled(ids[start : start + CHUNK]), 0
+                items, skipped = [], 0
+            items += await self._settled(ids[start : start + CHUNK])
         yield Page(items, last=True, bookmark=self._bookmark(links.delta), skipped=skipped, window=self._covers)
 
     @property
