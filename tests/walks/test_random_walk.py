@@ -53,7 +53,7 @@ class Walk:
 
     async def expire(self) -> None:
         user = self.rng.choice(list(self.world.users.values()))
-        self.world.expire(self.provider.apis[self.rng.choice(self.streams)], user)
+        self.provider.expire(self.world, self.rng.choice(self.streams), user)
 
     async def fault(self) -> None:
         stream, times = self.rng.choice(self.streams), self.rng.randint(1, 4)

@@ -152,5 +152,8 @@ class Google(Provider):
             out.append(f"labels {data.get('labelIds')}, not {truth['labelIds']}")
         return out
 
+    def expire(self, world: GoogleWorld, stream: str, user: Any) -> None:
+        world.expire(self.apis[stream], user)
+
     def throttle(self, world: GoogleWorld, stream: str, **match: Any) -> None:
         world.faults.answer("rate_limit", api=self.apis[stream], **match)

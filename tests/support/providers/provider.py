@@ -126,6 +126,10 @@ class Provider(ABC):
             out.append(f"content {blob!r}, not {content}")
         return out
 
+    def expire(self, world: Any, stream: str, user: Any) -> None:
+        """Every cursor that a person has in this stream is too old from now on."""
+        world.expire(stream, user)
+
     @abstractmethod
     def throttle(self, world: Any, stream: str, **match: Any) -> None:
         """Plan an answer that says "slow down" to requests of a stream."""
