@@ -225,12 +225,12 @@ def segments_of(path: str) -> tuple[list[str], list[tuple[str, str]]]:
         if part.lower().startswith("microsoft.graph."):
             part = part[len("microsoft.graph.") :]
         match = KEYED.fullmatch(part)
-        if match is None:
-            segments.append(part.removesuffix("()"))
-        elif match[1].lower() == "delta":
+        if KEYED_DELTA.fullmatch(part) and part != "delta()":
             name, _, value = part[6:-1].partition("=")
             segments.append("delta")
             extra.append((unquote(name), unquote(value.strip("'"))))
+        elif match is None:
+            segments.append(part.removesuffix("()"))
         else:
             segments += [match[1], match[2]]
     return segments, extra
