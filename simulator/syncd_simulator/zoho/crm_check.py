@@ -90,7 +90,9 @@ def _moment(field: Field, value: Any, path: str) -> float:
 
 def _date(field: Field, value: Any, path: str) -> str:
     try:
-        return date.fromisoformat(value).isoformat()
+        if date.fromisoformat(value).isoformat() == value:
+            return str(value)
+        raise ValueError(value)
     except (TypeError, ValueError):
         raise _invalid(field, path, "date") from None
 
