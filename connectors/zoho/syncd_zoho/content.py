@@ -166,7 +166,7 @@ class _Transfer:
         return self.got - int(match[1])
 
 
-class _NoRoute(SyncdError):
+class _NoRoute(ProtocolError):
     """There is no such export."""
 
 

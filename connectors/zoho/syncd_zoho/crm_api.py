@@ -1,6 +1,6 @@
 """The CRM's door: pages of a module, fields, deletions, records by id, writes (wire reference §8.1 to §8.3).
 
-Public: Crm, Answer, Listed, Row, TokenLost, TooFar, FieldsGone, refuse, BASE, MOST_FIELDS, MOST_IDS.
+Public: Crm, Answer, Listed, Row, TokenLost, TooFar, FieldsGone, refuse, BASE, MOST_FIELDS, MOST_IDS, MOST_PAGES.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ __all__ = [
     "BASE",
     "MOST_FIELDS",
     "MOST_IDS",
+    "MOST_PAGES",
     "Answer",
     "Crm",
     "FieldsGone",
@@ -39,6 +40,7 @@ BASE = "/crm/v8"
 PER_PAGE = 200  # §8.1: the most
 MOST_FIELDS = 50  # §8.1: names per request
 MOST_IDS = 100  # §8.1: ids per request
+MOST_PAGES = 10  # §8.1: pages that have a number
 
 Row: TypeAlias = dict[str, Any]
 Listed: TypeAlias = Row | Reject
@@ -52,15 +54,15 @@ class Envelope(msgspec.Struct):
 PAGES: Sliced[Envelope, Row] = Sliced(Envelope, "data", dict[str, Any], "id")
 
 
-class TokenLost(SyncdError):
+class TokenLost(ProtocolError):
     """§8.1: a page token that expired, or that belongs to other parameters: start again, keeping what was stored."""
 
 
-class TooFar(SyncdError):
+class TooFar(ProtocolError):
     """§8.1: the walk has reached as many records as one walk may show."""
 
 
-class FieldsGone(SyncdError):
+class FieldsGone(ProtocolError):
     """A field that was asked for exists no more."""
 
 
@@ -117,16 +119,29 @@ class Crm:
 
     async def by_ids(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
         """Those of at most 100 records that exist, by id."""
-        params: Params = {"ids": ",".join(ids), "fields": ",".join(fields), "per_page": PER_PAGE, **self.filters}
         what = f"CRM {self.module} by ids"
-        answer = self._answer(await self.api.get(f"{BASE}/{self.module}", what, params, self._refused), what)
         found: dict[str, Row] = {}
-        for row in answer.rows:
-            key = None if isinstance(row, Reject) else ident(row.get("id"))
-            if isinstance(row, Reject) or key is None:
-                raise ProtocolError(f"{what}: a record that cannot be read")
-            found[key] = row
-        return found
+        token: str | None = None
+        for _ in range(len(ids) + 1):
+            params: Params = {
+                "ids": ",".join(ids),
+                "fields": ",".join(fields),
+                "per_page": PER_PAGE,
+                "page_token": token,
+                **self.filters,
+            }
+            answer = self._answer(await self.api.get(f"{BASE}/{self.module}", what, params, self._refused), what)
+            for row in answer.rows:
+                key = None if isinstance(row, Reject) else ident(row.get("id"))
+                if isinstance(row, Reject) or key is None:
+                    raise ProtocolError(f"{what}: a record that cannot be read")
+                found[key] = row
+            if not answer.more:
+                return found
+            token = answer.token
+            if token is None:
+                break
+        raise ProtocolError(f"{what}: the pages would never end")
 
     async def single(self, source_id: str) -> Row | None:
         """One record with all its fields; None if there is none."""
@@ -247,7 +262,7 @@ class Crm:
         return None
 
 
-class _Absent(SyncdError):
+class _Absent(ProtocolError):
     """There is no such record."""
 
 

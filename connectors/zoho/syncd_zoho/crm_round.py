@@ -22,7 +22,7 @@ from syncd.sdk import (
     Tombstone,
 )
 
-from .crm_api import MOST_FIELDS, MOST_IDS, Answer, Crm, FieldsGone, Listed, Row, TokenLost, TooFar
+from .crm_api import MOST_FIELDS, MOST_IDS, MOST_PAGES, Answer, Crm, FieldsGone, Listed, Row, TokenLost, TooFar
 from .crm_records import TIMES, Summary, instant_of, record_of
 from .cursors import VERSION, read_cursor
 from .wire import ident, iso
@@ -82,7 +82,8 @@ class Walk:
         """Go to the next page: by token, which alone reaches beyond 2,000 records (§10.33)."""
         if answer.token is None:
             self.number = (self.number or 1) + 1
-            self.token = None
+            if self.token is not None or self.number > MOST_PAGES:
+                raise ProtocolError(f"{what}: more follows, and the CRM gives no page token")
             return
         mark = hash(answer.token)
         if mark in self.seen:

@@ -27,7 +27,7 @@ MOST_PAGES = 2_000  # of a list that is read at once: team folders
 GONE = "R008"  # §7.6: trashed, deleted, never there, or not for this account
 
 
-class Missing(SyncdError):
+class Missing(ProtocolError):
     """R008: WorkDrive does not show this id to this account. Asking again is of no use and ends in a penalty (§7.6)."""
 
 
@@ -207,7 +207,7 @@ def _following(links: Links | None, rows: int | None, what: str) -> str | None:
     return token
 
 
-class _NoRoute(SyncdError):
+class _NoRoute(ProtocolError):
     """The route does not exist."""
 
 
