@@ -5,11 +5,12 @@ Public: Calendar.
 A full round walks windows of at most 30 days over `past` and `future`, and tries whether `lastmodified` filters (§5.4):
 the page that documents it is gone. The verdict lives in the cursor. A delta round looks at the calendar's `ctag` first:
 - it is the same: nothing happened, one request;
-- it differs, and the filter works: what changed is asked for. The filter never tells deletions: if it names no change,
-  something was deleted, and a full round follows at once; if it does, one follows with the next run;
-- it differs, and the filter does not work: a full round.
+- it differs: a full round follows at once, since Zoho tells of changes at best and of deletions never;
+- there is none: what changed is asked for if the filter works, and deletions are left to the daily full round; without
+  the filter, a full round follows.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +41,7 @@ from .api import Api, Params
 from .cursors import VERSION, read_cursor
 from .errors import Fault
 from .events import item_of, modified_of, source_id_of, split_id
-from .wire import ident, listed, text
+from .wire import ident, listed, mark, text
 
 __all__ = ["Calendar"]
 
@@ -53,6 +54,7 @@ MOST_MARKS = 500
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 PROBE_AGAIN = timedelta(days=7)
 TRUST_CTAG = timedelta(days=1)  # a full round at least this often, whatever the ctag says
+WORD = re.compile(r"[A-Za-z_ -]+")
 STAMP = "%Y%m%dT%H%M%SZ"
 OPTIONS = {
     "type": "object",
@@ -134,20 +136,22 @@ class Latest:
         """For the cursor."""
         return None if self.id is None else {"id": self.id, "at": self._at.isoformat(), "marks": self._marks}
 
-    def note(self, rows: list[dict[str, Any]]) -> bool:
-        """Take rows in; whether any of them is a change that was not seen before."""
-        fresh = False
+    def note(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Take rows in; those that are changes not seen before."""
+        fresh = []
         for row in rows:
             one, modified = source_id_of(row), modified_of(row)
             if one is None or modified is None:
+                fresh.append(row)
                 continue
             if modified > self._at:
                 self.id, self._at = one, modified
-            mark = f"{one} {row.get('etag')}"
-            fresh |= mark not in self._marks
+            change = f"{one} {row.get('etag')}"
+            if change not in self._marks:
+                fresh.append(row)
             if modified >= self.since:
-                self._marks[mark] = modified.isoformat()
-        near = [(mark, at) for mark, at in self._marks.items() if _parsed(at) >= self.since]
+                self._marks[change] = modified.isoformat()
+        near = [(change, at) for change, at in self._marks.items() if _parsed(at) >= self.since]
         self._marks = dict(near[-MOST_MARKS:])
         return fresh
 
@@ -187,8 +191,6 @@ class _Book:
         if not place:
             raise CursorExpired("the cursor is empty")
         ctag, now = await self.ctag(), self.ctx.clock.now()
-        if place.get("dirty"):
-            raise CursorExpired("the calendar changed, and something may have been deleted from it")
         latest = Latest(place.get("latest"))
         probed, works = _parsed(place["probed"]), place["filter"]
         if now - probed >= PROBE_AGAIN:
@@ -196,21 +198,20 @@ class _Book:
         book = {**place, "probed": probed.isoformat(), "filter": works, "ctag": ctag}
         if ctag is not None and ctag == place.get("ctag"):
             return Page([], last=True, bookmark=book)
-        if not works:
-            raise CursorExpired("the calendar changed, and Zoho does not say what: it is read as a whole")
-        return await self._since(book, latest, told=ctag is not None)
+        if ctag is not None or not works:
+            raise CursorExpired("the calendar changed, and Zoho does not tell all of it: it is read as a whole")
+        return await self._since(book, latest)
 
-    async def _since(self, place: dict[str, Any], latest: Latest, *, told: bool) -> Page:
-        """`told`: the ctag says that something happened."""
+    async def _since(self, place: dict[str, Any], latest: Latest) -> Page:
+        """What was modified since then, less what was seen already."""
         since = latest.since
         rows = await self._listing({"lastmodified": since.strftime(STAMP)}, changed=True)
         if any((modified := modified_of(row)) is not None and modified < since for row in rows):
             raise CursorExpired("the calendar's `lastmodified` does not filter: it is read as a whole")
+        if any(row.get("estatus") == "deleted" for row in rows):
+            raise CursorExpired("an event was deleted: the calendar is read as a whole")
         fresh = latest.note(rows)
-        if told and not fresh:
-            raise CursorExpired("the calendar changed, and no event did: something was deleted from it")
-        more = {"latest": latest.kept, "dirty": told or any(row.get("estatus") == "deleted" for row in rows)}
-        return Page(list(_items(rows)), last=True, bookmark={**place, **more})
+        return Page(list(_items(fresh)), last=True, bookmark={**place, "latest": latest.kept})
 
     async def one(self, source_id: str) -> Record | Tombstone | Reject:
         uid, occurrence = split_id(source_id)
@@ -231,7 +232,7 @@ class _Book:
         """§5.1: it changes when anything in the calendar does. None where there is none."""
         response = await self.api.get(self.path, WHAT, None, _calendar_gone)
         rows = listed(response, "calendars", WHAT)
-        return ident(rows[0].get("ctag")) if rows else None
+        return mark(rows[0].get("ctag")) if rows else None
 
     async def _listing(self, params: Params, *, changed: bool = False) -> list[dict[str, Any]]:
         means = _filter_refused if changed else _calendar_gone
@@ -284,7 +285,10 @@ def _partition(row: dict[str, Any], every: bool) -> Partition:
     uid = ident(row.get("uid"))
     if uid is None:
         raise ProtocolError("calendars: a calendar has no uid")
-    return Partition(uid, text(row.get("name")), excluded=not every and row.get("privilege") != "owner")
+    privilege = row.get("privilege")
+    if not isinstance(privilege, str) or not WORD.fullmatch(privilege):  # who owns it decides what is mirrored
+        raise ProtocolError("calendars: a calendar has no privilege")
+    return Partition(uid, text(row.get("name")), excluded=not every and privilege != "owner")
 
 
 def _range(start: datetime, end: datetime) -> str:

@@ -272,9 +272,12 @@ def _account(
     zuid: str, row: dict[str, Any], user: dict[str, Any], me: Owner, zoid: str | None, readable: bool
 ) -> Account:
     mine = zuid == me.zuid
+    address = _address(row) or text(user.get("email")) or (me.address if mine else "")
+    if not address:
+        raise ProtocolError(f"users: {zuid} has no e-mail address")
     return Account(
         id=zuid,
-        address=_address(row) or text(user.get("email")) or (me.address if mine else zuid),
+        address=address,
         name=_name(row) or text(user.get("full_name")) or (me.name if mine else ""),
         role=_role(row, user),
         state="active" if mine else _state(row, user),

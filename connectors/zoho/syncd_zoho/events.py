@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.sdk import Item, Record, Reject, Tombstone
 
-from .wire import ident, rfc3339, stamp, text
+from .wire import ident, mark, rfc3339, stamp, text
 
 __all__ = ["item_of", "modified_of", "source_id_of", "split_id", "summary_of"]
 
@@ -29,7 +29,7 @@ def item_of(row: Mapping[str, Any]) -> Item | None:
         return Reject("an event whose uid cannot be read", None, dict(row))
     if row.get("estatus") == "deleted":
         return Tombstone(source_id)
-    etag = ident(row.get("etag"))
+    etag = mark(row.get("etag"))
     if row.get("etag") is not None and etag is None:
         return Reject("an event whose etag has lost its digits", source_id, dict(row))
     summary = summary_of(row)

@@ -3,21 +3,21 @@
 Public: Mail.
 
 Zoho lists by position and has no filter by time: a delta round reads a folder from the top until it meets what it read
-the last time, less an overlap. So new mail is seen at once; what happens to older mail (read or unread, flags, moves,
-deletions) is seen by full rounds only, once a day.
+the last time, less an overlap, and at least one page of 200. What happened there (new mail, read or unread, flags, moves,
+deletions) is seen at once; what happens to older mail is seen by full rounds only, once a day.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
 from syncd.sdk import (
     ACCOUNT,
-    SWEEP,
     Blob,
     Context,
     CursorExpired,
+    Item,
     Page,
     Partition,
     ProtocolError,
@@ -34,15 +34,17 @@ from .api import Api
 from .cursors import VERSION, read_cursor
 from .directory import mailbox_of
 from .errors import Fault
-from .mailbox import Folder, Rows, folders_of
+from .hydrate import hydrated, with_content
+from .mailbox import Folder, Top, folders_of
 from .message import record_of
 from .rawmail import exists, raw_message
+from .settings import root
 from .wire import ident, mail_data, text
 
 __all__ = ["Mail"]
 
 OVERLAP = 3_600_000  # ms before the newest message known, in which a late one may still turn up
-CONTENTS = 20  # per page: one minute's calls (§4.7)
+MOST = 10_000  # mailboxes that are remembered
 HIDDEN = {"spam", "trash"}
 FIRST = {"trash": 0, "inbox": 1, "spam": 2}  # where a message that left its folder is looked for
 OPTIONS = {
@@ -69,7 +71,6 @@ class Mail(Stream):
     info = StreamInfo(
         "mail",
         "Zoho Mail",
-        deletes=SWEEP,
         identity=ACCOUNT,
         volatile=("threadCount",),  # it grows with every answer to the message
         options_schema=OPTIONS,
@@ -77,40 +78,34 @@ class Mail(Stream):
         stable_listing=False,
     )
 
+    def __init__(self) -> None:
+        # `accountId` by host and account: it never changes, and asking for it costs one call in 20 per folder (§4.7)
+        self._mailboxes: dict[tuple[str, str], str] = {}
+
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
         assert ctx.account is not None
-        folders = await folders_of(ctx, await mailbox_of(ctx, ctx.account))
+        mailbox = await mailbox_of(ctx, ctx.account)
+        if len(self._mailboxes) >= MOST:
+            self._mailboxes.clear()
+        self._mailboxes[root(ctx.settings, "mail"), ctx.account.id] = mailbox
+        folders = await folders_of(ctx, mailbox)
         hide = ctx.options.get("spam_trash") is False
         return [_partition(folder, hide) for folder in folders]
 
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         cursor = read_cursor(ctx.cursor)
-        mailbox = str(cursor.get("mailbox") or await _mailbox(ctx))
-        since = _since(cursor) if ctx.scan is Scan.DELTA else None
-        newest = int(cursor.get("newest") or 0)
-        now = int(ctx.clock.now().timestamp() * 1000)
-        place: dict[str, Any] = {"v": VERSION, "mailbox": mailbox}
-        folder = Folder(ctx, mailbox, _folder(ctx))
-        items: list[Record | Reject] = []
-        async with aclosing(folder.walk(int(cursor.get("start") or 1), cursor.get("last") or ())) as walk:
-            async for found in walk:
-                newest = max(newest, min(found.newest, now))  # a time to come would hide all mail until then
-                rows = [record_of(row, mailbox, content=_with_content(ctx)) for row in found.rows]
-                *parts, items = await _portions(ctx, rows)
-                for part in parts:
-                    yield Page(part)
-                if found.final or _is_known(found, since):
-                    break
-                resume = {**place, "newest": newest, "since": since, "start": found.start, "last": list(found.last)}
-                yield Page(items, resume=None if found.start is None else resume)
-        yield Page(items, last=True, bookmark={**place, "newest": newest})
+        mailbox = str(cursor.get("mailbox") or await self._mailbox(ctx))
+        reading = _full(ctx, mailbox, cursor) if ctx.scan is Scan.FULL else _delta(ctx, mailbox, cursor)
+        async with aclosing(reading) as pages:
+            async for page in pages:
+                yield page
 
     def fetch(self, ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
         return raw_message(ctx, str(blob.ref["mailbox"]), str(blob.ref["id"]))
 
     async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
         """§4.6: (folder, id) goes stale. Gone is what is in no folder; `originalmessage` is asked without one."""
-        mailbox = await _mailbox(ctx)
+        mailbox = await self._mailbox(ctx)
         folders: list[str] | None = None
         for one in ids:
             if not await exists(ctx, mailbox, one):
@@ -118,6 +113,60 @@ class Mail(Stream):
                 continue
             folders = folders or _search_order(await folders_of(ctx, mailbox), _folder(ctx))
             yield await _found(ctx, mailbox, one, folders)
+
+    async def _mailbox(self, ctx: Context) -> str:
+        assert ctx.account is not None
+        known = self._mailboxes.get((root(ctx.settings, "mail"), ctx.account.id))
+        return known or await mailbox_of(ctx, ctx.account)
+
+
+async def _full(ctx: Context, mailbox: str, cursor: dict[str, Any]) -> AsyncGenerator[Page, None]:
+    """The folder as a whole."""
+    newest, top = int(cursor.get("newest") or 0), Top(None)
+    folder = Folder(ctx, mailbox, _folder(ctx))
+    place: dict[str, Any] = {"v": VERSION, "mailbox": mailbox}
+    kept: Mapping[str, Any] = cursor.get("top") or {}
+    items: list[Item] = []
+    async with aclosing(folder.walk(int(cursor.get("start") or 1), cursor.get("last") or ())) as walk:
+        async for found in walk:
+            newest = max(newest, _until_now(ctx, found.newest))
+            for row in found.rows:
+                top.take(row)
+            kept = kept if cursor.get("start") else top.kept
+            *parts, items = await hydrated(ctx, mailbox, found.rows)
+            for part in parts:
+                yield Page(part)
+            if found.final:
+                break
+            resume = {**place, "newest": newest, "start": found.start, "last": list(found.last), "top": kept}
+            yield Page(items, resume=None if found.start is None else resume)
+    yield Page(items, last=True, bookmark={**place, "newest": newest, "top": kept})
+
+
+async def _delta(ctx: Context, mailbox: str, cursor: dict[str, Any]) -> AsyncGenerator[Page, None]:
+    """From the top down to what was known, less an overlap: a few pages, read again if the round is cut."""
+    since, newest, top = _since(cursor), _since(cursor), Top(cursor.get("top"))
+    folder = Folder(ctx, mailbox, _folder(ctx))
+    items: list[Item] = []
+    oldest: int | None = None
+    async with aclosing(folder.walk()) as walk:
+        async for found in walk:
+            newest = max(newest, _until_now(ctx, found.newest))
+            *parts, items = await hydrated(ctx, mailbox, [row for row in found.rows if top.take(row)])
+            for part in parts:
+                yield Page(part)
+            oldest = None if found.final else found.oldest
+            if found.final or (oldest is not None and oldest <= since - OVERLAP):  # trap 17
+                break
+            yield Page(items)
+    items += map(Tombstone, top.gone(oldest))
+    place = {"v": VERSION, "mailbox": mailbox, "newest": newest, "top": top.kept}
+    yield Page(items, last=True, bookmark=place)
+
+
+def _until_now(ctx: Context, moment: int) -> int:
+    """A watermark in the future would hide all mail until then."""
+    return min(moment, int(ctx.clock.now().timestamp() * 1000))
 
 
 async def _found(ctx: Context, mailbox: str, one: str, folders: list[str]) -> Record | Reject:
@@ -131,7 +180,7 @@ async def _found(ctx: Context, mailbox: str, one: str, folders: list[str]) -> Re
             continue
         if not isinstance(data, dict):
             raise ProtocolError("mail details: the answer is not an object")
-        item = record_of({**data, "messageId": one}, mailbox, content=_with_content(ctx))
+        item = record_of({**data, "messageId": one}, mailbox, content=with_content(ctx))
         if isinstance(item, Record):
             item.partition = folder
         return item
@@ -144,36 +193,6 @@ class _Elsewhere(SyncdError):
 
 def _elsewhere(fault: Fault) -> SyncdError | None:
     return _Elsewhere(str(fault)) if fault.http in (400, 404) else None
-
-
-async def _mailbox(ctx: Context) -> str:
-    assert ctx.account is not None
-    return await mailbox_of(ctx, ctx.account)
-
-
-async def _portions(ctx: Context, items: list[Record | Reject]) -> list[list[Record | Reject]]:
-    """The items in pages small enough that their contents arrive within a minute; never none."""
-    wanted = [item for item in items if isinstance(item, Record) and item.blob is not None]
-    held = await ctx.known([item.source_id for item in wanted]) if wanted else {}
-    parts: list[list[Record | Reject]] = [[]]
-    count = 0
-    for item in items:
-        new = isinstance(item, Record) and item.blob is not None and held.get(item.source_id) != item.blob.tag
-        if new and count == CONTENTS:
-            parts.append([])
-            count = 0
-        count += new
-        parts[-1].append(item)
-    return parts
-
-
-def _with_content(ctx: Context) -> bool:
-    return bool(ctx.options.get("content", "full") != "metadata")
-
-
-def _is_known(found: Rows, since: int | None) -> bool:
-    """Whether a delta round has met what it read the last time (trap 17)."""
-    return since is not None and found.oldest is not None and found.oldest <= since - OVERLAP
 
 
 def _folder(ctx: Context) -> str:
@@ -196,8 +215,7 @@ def _search_order(folders: list[dict[str, Any]], own: str) -> list[str]:
 
 
 def _since(cursor: dict[str, Any]) -> int:
-    """From where on a delta round reads: of a round that was cut, where that began."""
-    since = cursor.get("since", cursor.get("newest"))
-    if not isinstance(since, int):
+    newest = cursor.get("newest")
+    if not isinstance(newest, int):
         raise CursorExpired("the cursor has no time")
-    return since
+    return newest

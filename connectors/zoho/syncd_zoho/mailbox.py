@@ -1,15 +1,18 @@
 """One folder of a mailbox, listed by position over a list that moves (§4.4).
 
-Public: Folder, Rows, folders_of.
+Public: Folder, Rows, Top, folders_of.
 
 Mail that arrives while the pages are read shifts every row by one: rows come twice. Mail that goes shifts the other way:
 rows would be skipped. So pages overlap, and where a page does not meet the one before it, the walk steps back; at the end
 page 1 is read again.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from syncd.sdk import AccountGone, Context, PartitionGone, ProtocolError, SyncdError
 
@@ -19,7 +22,7 @@ from .errors import Fault
 from .message import received_of
 from .wire import ident, mail_rows
 
-__all__ = ["Folder", "Rows", "folders_of"]
+__all__ = ["Folder", "Rows", "Top", "folders_of"]
 
 LIMIT = 200  # §4.4: the most; the default is 10
 OVERLAP = 10  # rows that a page shares with the one before it
@@ -40,6 +43,44 @@ class Rows:
     start: int | None = None
     last: Sequence[str] = ()
     final: bool = False
+
+
+class Top:
+    """What stood at the top of a folder the last time: id → when received (ms), and a digest of the row.
+
+    With it a delta round tells what changed and what is gone, as far down as it reads.
+    """
+
+    def __init__(self, kept: Mapping[str, Any] | None) -> None:
+        self._before: dict[str, Any] = dict(kept or {})
+        self._now: dict[str, tuple[int, str]] = {}
+
+    def take(self, row: Mapping[str, Any]) -> bool:
+        """Take a row in; whether it is new or changed."""
+        one, at = ident(row.get("messageId")), received_of(row)
+        if one is None or at is None:
+            return True
+        digest = _digest(row)
+        self._now[one] = (at, digest)
+        return one not in self._before or self._before[one][1] != digest
+
+    def gone(self, oldest: int | None) -> list[str]:
+        """Ids that stood above `oldest` (None: anywhere) and were not met again."""
+        return [
+            one for one, (at, _) in self._before.items() if one not in self._now and (oldest is None or at > oldest)
+        ]
+
+    @property
+    def kept(self) -> dict[str, list[Any]]:
+        """For the cursor: the newest ones, as many as a page has."""
+        newest = sorted(self._now.items(), key=lambda entry: entry[1][0], reverse=True)[:LIMIT]
+        return {one: [at, digest] for one, (at, digest) in newest}
+
+
+def _digest(row: Mapping[str, Any]) -> str:
+    """`threadCount` grows with every answer to the message, which is no change of it."""
+    shown = orjson.dumps({key: row[key] for key in row if key != "threadCount"}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(shown, digest_size=6).hexdigest()
 
 
 class Folder:

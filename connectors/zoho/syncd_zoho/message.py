@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from email.utils import getaddresses
 from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
 from syncd.sdk import Blob, Record, Reject
 
@@ -25,7 +26,10 @@ LONGEST = 65_536  # characters of an address line that are looked at
 
 def record_of(row: Mapping[str, Any], mailbox: str, *, content: bool) -> Record | Reject:
     """A listed message. `mailbox`: its `accountId`, needed to fetch the content."""
-    source_id = ident(row.get("messageId"))
+    found = row.get("messageId")
+    source_id = (
+        ident(found) if isinstance(found, str) else None
+    )  # as a number, it may have lost digits on its way (§4.6)
     if source_id is None:
         return Reject("a listed message has no id that can be trusted", None, dict(row))
     if received_of(row) is None:
@@ -49,9 +53,13 @@ def received_of(row: Mapping[str, Any]) -> int | None:
 
 
 def _blob(row: Mapping[str, Any], source_id: str, mailbox: str) -> Blob:
-    """A message's bytes never change, but for a draft's, whose size does."""
-    size = ident(row.get("size")) or ""
-    return Blob({"id": source_id, "mailbox": mailbox}, f"{source_id}-{size}", mime_type=MIME)
+    """A message's bytes never change, but for a draft's: then its size, its subject or whom it is for does."""
+    shown = f"{row.get('size')}\n{row.get('subject')}\n{row.get('toAddress')}"
+    return Blob(
+        {"id": source_id, "mailbox": mailbox},
+        f"{source_id}-{crc32(shown.encode('utf-8', 'replace')):08x}",
+        mime_type=MIME,
+    )
 
 
 def _summary(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """From bytes to checked values: the envelopes of every product, ids and times.
 
-Public: decode, mail_data, mail_rows, drive_data, crm_rows, listed, wrapped, ident, text, millis, stamp, rfc3339, iso,
+Public: decode, mail_data, mail_rows, drive_data, crm_rows, listed, wrapped, ident, mark, text, millis, stamp, rfc3339, iso,
 LONGEST_ID.
 
 There is no common shape of Zoho's answers (§1): one reader per envelope, each gives the data or raises an SDK error.
@@ -29,6 +29,7 @@ __all__ = [
     "listed",
     "mail_data",
     "mail_rows",
+    "mark",
     "millis",
     "rfc3339",
     "stamp",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 LONGEST_ID = 2048  # characters
+LEAST_ID = 1_000_000  # Zoho's ids have at least seven digits: a smaller number is none
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STAMP = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})?(\d{2})?)?(Z|[+-]\d{2}:?\d{2})?")
 
@@ -114,12 +116,19 @@ def objects(rows: list[Any], what: str) -> list[dict[str, Any]]:
 
 
 def ident(value: Any) -> str | None:
-    """An id as text: a string, or an exact number. None for anything else, floats above all (§10.41)."""
+    """An id as text: a string, or an exact number of some length (old answers). None for floats above all (§10.41)."""
     if isinstance(value, str):
         return value if 0 < len(value) <= LONGEST_ID else None
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= LEAST_ID:
         return str(value)
     return None
+
+
+def mark(value: Any) -> str | None:
+    """A text or an exact number that is only compared: an `etag`, a `ctag`."""
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def text(value: Any) -> str:

@@ -1,0 +1,49 @@
+"""The connector's core keeps the contract, against the simulator."""
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from syncd_zoho import ZohoConnector
+
+from syncd.testing.suite import StreamSuite
+
+
+def _source() -> Any:
+    """zoho_source.py beside this file, which belongs to no package."""
+    name = "syncd_zoho_conformance_source"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("zoho_source.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name].ZohoSource
+
+
+class TestZohoContacts(StreamSuite):
+    connector, stream, seeds, idle_requests = ZohoConnector(), "contacts", 3, 10
+
+    def source(self, seed: int) -> Any:
+        return _source()("contacts", seed)
+
+
+class TestZohoCalendar(StreamSuite):
+    connector, stream, seeds = ZohoConnector(), "calendar", 3
+    known: ClassVar[Mapping[str, str]] = {
+        "a_fault_at_any_request_is_waited_out": "38 windows per round are more requests than the check's budget has",
+        "malformed_answers_to_deltas_do_no_harm": "a calendar that changed is read as a whole, by CursorExpired",
+        "changes_during_a_round_are_not_lost": "the check's engine does not know PartitionGone",
+    }
+
+    def source(self, seed: int) -> Any:
+        return _source()("calendar", seed)
+
+
+class TestZohoMail(StreamSuite):
+    connector, stream, seeds = ZohoConnector(), "mail", 3
+
+    def source(self, seed: int) -> Any:
+        return _source()("mail", seed)
