@@ -330,6 +330,11 @@ class Calendars:
         self.plain[plain] = key
         return plain
 
+    def translate(self, shown: str, immutable: bool) -> str | None:
+        """The same event's id in the other form."""
+        found = self.event(shown)
+        return self.show_id(found.event, found.id, immutable=immutable) if found else None
+
     def event(self, shown: str) -> Instance | None:
         """What an id of either form stands for now; a plain id from before a move stands for nothing."""
         key = self.plain.get(shown, shown)

@@ -116,8 +116,8 @@ def item_of(world: "MicrosoftWorld", call: Call) -> tuple[Drive, Item]:
 
 def person_of(world: "MicrosoftWorld", item: Item) -> JSON:
     """Who wrote an item, as an identitySet."""
-    by = world.users.get(item.by)
-    return {"user": {"id": item.by, "displayName": by.name, "email": by.address} if by else {"id": item.by}}
+    by = world.users.get(item.by) or world.deleted_users.get(item.by)
+    return {"user": {"id": item.by, "displayName": by.name} if by else {"id": item.by}}
 
 
 def shown(world: "MicrosoftWorld", call: Call, drive: Drive, item: Item, *, delta: bool = False) -> JSON:

@@ -114,6 +114,14 @@ class Drive:
         item.seq = self.world.touch(self.user, "files", item.id, what)
         self.history.append((self.world.now(), item.seq))
 
+    def move(self, item: Item, folder: str) -> None:
+        """Into another folder. The old one changed too: it has one item less."""
+        left = self.items[item.parent] if item.parent else None
+        self.place(item, folder)
+        if left is not None:
+            self.mark(left)
+        self.touch(item)
+
     def place(self, item: Item, parent: str | None, name: str | None = None) -> None:
         """Put the item into a folder under a name, out of where it is. NameTaken when another one has it there."""
         name = item.name if name is None else name

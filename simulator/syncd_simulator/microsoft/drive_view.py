@@ -92,20 +92,16 @@ def _remote(store: DriveStore, item: Item) -> JSON:
     assert item.target is not None
     drive_id, item_id = item.target
     drive = store.drives.get(drive_id)
-    remote: JSON = {"id": item_id, "name": item.name, "parentReference": {"driveId": drive_id, "driveType": "business"}}
-    target = drive.items.get(item_id) if drive else None
-    if drive is not None and target is not None:
-        remote |= {"size": drive.total(target), "webUrl": _web_url(drive, target)}
-        remote |= {"folder": {"childCount": len(drive.below(item_id))}} if target.kind in CONTAINERS else {
-            "file": {"mimeType": target.mime}
-        }  # fmt: skip
+    target = (drive.items.get(item_id) or drive.tombs.get(item_id)) if drive else None
+    remote: JSON = {"id": item_id, "parentReference": {"driveId": drive_id, "driveType": "business"}}
+    if target is not None:
+        remote |= {"folder": {}} if target.kind in CONTAINERS else {"file": {"mimeType": target.mime}}
     return remote
 
 
 def _web_url(drive: Drive, item: Item) -> str:
-    path = drive.path(item).partition("root:")[2] if item.id in drive.items and item.kind != ROOT else ""
-    names = f"/personal/{drive.id[2:10]}/{drive.name}{path}" + ("" if item.kind == ROOT else f"/{item.name}")
-    return HOST + quote(names)
+    """By GUID, as Office documents have it: what depends on folders' names would change without a delta entry."""
+    return f"{HOST}/personal/{drive.id[2:10]}/_layouts/15/Doc.aspx?sourcedoc=%7B{item.guid}%7D&action=default"
 
 
 def tombstone(drive: Drive, item: Item) -> JSON:

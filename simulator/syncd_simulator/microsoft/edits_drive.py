@@ -140,8 +140,7 @@ class DriveEdits:
             )
             if target is None:
                 return None
-            drive.place(item, target.id)
-            drive.touch(item)
+            drive.move(item, target.id)
             return item
 
     def delete_file(self, user: "User | None" = None, item: Item | None = None) -> Item | None:
