@@ -79,8 +79,7 @@ def _exchange(world: ZohoWorld, call: Call) -> Reply:
 
 
 def _with_refresh(body: JSON, grant: Grant) -> JSON:
-    scopes = " ".join(sorted(grant.scopes)) if grant.scopes is not None else "AaaServer.profile.READ"
-    first = {"access_token": body["access_token"], "refresh_token": grant.refresh_token, "scope": scopes}
+    first = {"access_token": body["access_token"], "refresh_token": grant.refresh_token}
     return first | body
 
 
@@ -88,6 +87,7 @@ def _answer(world: ZohoWorld, call: Call, minted: AccessToken) -> JSON:
     """§3.2. `api_domain` is the gateway of this data centre."""
     body: JSON = {
         "access_token": minted.text,
+        "scope": " ".join(sorted(world.credentials.held(minted))),
         "api_domain": world.credentials.api_domain or gateway(world, call),
         "token_type": "Bearer",
         "expires_in": LIFE,

@@ -7,8 +7,6 @@ Hosts: a real host name in `Host` decides data centre and product (§2.1); else 
 """
 
 import asyncio
-import importlib
-import importlib.util
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
@@ -20,7 +18,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
 from syncd_simulator.line import ConnectionDropped
-from syncd_simulator.zoho import errors
+from syncd_simulator.zoho import accounts, calendar, contacts, crm, errors, mail, workdrive
 from syncd_simulator.zoho.datacentres import CENTRES, PRODUCTS, locate
 from syncd_simulator.zoho.door import Door
 from syncd_simulator.zoho.requestlog import Asked
@@ -29,7 +27,7 @@ from syncd_simulator.zoho.world import ZohoWorld
 
 __all__ = ["Dispatcher", "zoho_app"]
 
-MODULES = ("accounts", "mail", "calendar", "contacts", "workdrive", "crm")
+MODULES: tuple[Any, ...] = (accounts, mail, calendar, contacts, workdrive, crm)
 PREFIXES = (
     ("/oauth/", "accounts"),
     ("/api/v1/calendars", "calendar"),
@@ -62,10 +60,7 @@ class Dispatcher:
         self.world = world
         routes: dict[str, list[Route]] = {product: [] for product in PRODUCTS}
         self._gates: dict[str, Gate] = {}
-        for name in MODULES:
-            if importlib.util.find_spec(f"syncd_simulator.zoho.{name}") is None:
-                continue
-            module = importlib.import_module(f"syncd_simulator.zoho.{name}")
+        for module in MODULES:
             for entry in module.ROUTES:
                 route = Route(*entry)
                 routes[route.product].append(route)

@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 
 from syncd_simulator.google import words
 from syncd_simulator.google.mime import compose
+from syncd_simulator.zoho import edits_crm, edits_workdrive
 from syncd_simulator.zoho.book import books
 from syncd_simulator.zoho.calendars import Calendar, Event, calendars_of
 from syncd_simulator.zoho.caltimes import Moment, basic, zone_of
 from syncd_simulator.zoho.mailbox import Folder, Mail, boxes
 from syncd_simulator.zoho.repeat import slots
-from syncd_simulator.zoho.snapshot import module_named
 from syncd_simulator.zoho.wire import JSON
 from syncd_simulator.zoho.world import User, ZohoWorld
 
@@ -27,7 +27,7 @@ __all__ = ["KINDS", "Editor", "ascii_name"]
 
 Class = TypeVar("Class", bound=type)
 KINDS = ("contacts", "calendar", "files", "mail", "crm")
-ELSEWHERE = {"files": "edits_workdrive", "crm": "edits_crm"}
+ELSEWHERE = {"files": edits_workdrive.EDITS, "crm": edits_crm.EDITS}  # functions of (world, rng, user)
 RULES = (
     "FREQ=WEEKLY", "FREQ=WEEKLY;BYDAY=MO,WE;COUNT=20", "FREQ=DAILY;COUNT=10", "FREQ=MONTHLY;BYDAY=2TU",
     "FREQ=WEEKLY;INTERVAL=2;COUNT=12",
@@ -64,8 +64,8 @@ class Editor:
         """Edits of files and CRM records by name: `editor.add_file(user, name="a.txt")`."""
         if name.startswith("_"):
             raise AttributeError(name)
-        for kind in ELSEWHERE:
-            if name in (edits := elsewhere(kind)):
+        for edits in ELSEWHERE.values():
+            if name in edits:
                 return functools.partial(self._apart, edits[name])
         raise AttributeError(name)
 
@@ -370,7 +370,7 @@ class Editor:
     def edits_of(self, kind: str) -> list[Callable[..., Any]]:
         """The edits of one kind of data: contacts, calendar, files, mail, crm or directory."""
         if kind in ELSEWHERE:
-            return [functools.partial(self._apart, edit) for edit in elsewhere(kind).values()]
+            return [functools.partial(self._apart, edit) for edit in ELSEWHERE[kind].values()]
         edits: dict[str, list[Callable[..., Any]]] = {
             "contacts": [self.add_contact, self.edit_contact, self.delete_contact],
             "calendar": [
@@ -387,17 +387,10 @@ class Editor:
 
     def random_edit(self, kind: str | None = None, user: User | None = None) -> str:
         """One edit by `user` (the owner without); returns its name. Without a `kind` any but directory."""
-        kind = kind or self.rng.choice([k for k in KINDS if k not in ELSEWHERE or elsewhere(k)])
+        kind = kind or self.rng.choice(KINDS)
         edit = self.rng.choice(self.edits_of(kind))
         edit(user)
         return getattr(edit, "__name__", None) or str(edit.args[0].__name__)  # type: ignore[attr-defined]
-
-
-def elsewhere(kind: str) -> dict[str, Callable[..., Any]]:
-    """The edits that the module of that kind gives: functions of (world, rng, user)."""
-    module = module_named(ELSEWHERE[kind])
-    found: dict[str, Callable[..., Any]] = module.EDITS if module else {}
-    return found
 
 
 _PLAIN = str.maketrans("áéíóúüñãöåøłŁç", "aeiouunaoaolLc")

@@ -10,9 +10,9 @@ from syncd_simulator.google import words
 from syncd_simulator.google.mime import compose
 from syncd_simulator.zoho.book import books
 from syncd_simulator.zoho.calendars import calendars_of
-from syncd_simulator.zoho.edits import Editor, ascii_name, elsewhere
+from syncd_simulator.zoho.edits import ELSEWHERE, Editor, ascii_name
+from syncd_simulator.zoho.edits_workdrive import team_folder
 from syncd_simulator.zoho.mailbox import boxes
-from syncd_simulator.zoho.snapshot import module_named
 from syncd_simulator.zoho.world import DAY, User, ZohoWorld
 
 __all__ = ["add_many_contacts", "add_many_mails", "demo_zoho", "large_zoho_contacts", "tiny_zoho"]
@@ -105,8 +105,8 @@ def _mails(editor: Editor, user: User, count: int) -> None:
 
 def _elsewhere(editor: Editor, user: User, kind: str, count: int) -> None:
     """Files or records: additions of every sort that the kind has."""
-    adders = sorted(name for name in elsewhere(kind) if name.startswith("add_"))
-    for index in range(count if adders else 0):
+    adders = sorted(name for name in ELSEWHERE[kind] if name.startswith("add_"))
+    for index in range(count):
         getattr(editor, adders[index % len(adders)])(user)
 
 
@@ -120,11 +120,9 @@ def _share(editor: Editor, users: list[User]) -> None:
     app.shared[owner.id] = "view"
     editor.add_event(owner, app)
     boxes(world).add_external(owner)
-    files = module_named("edits_workdrive")
-    if files is not None:
-        folder = files.team_folder(world, "Company", users)
-        for name in ("handbook.txt", "budget.csv"):
-            editor.add_file(owner, name=name, parent=folder.id)
+    company = team_folder(world, "Company", users)
+    for name in ("handbook.txt", "budget.csv"):
+        editor.add_file(owner, name=name, parent=company.id)
 
 
 # -- scale ----------------------------------------------------------------------------------------------------------

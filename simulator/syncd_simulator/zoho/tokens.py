@@ -19,6 +19,15 @@ REFRESH_TOKENS = 20  # §3.4: per user and client
 CODE_LIFE = 180  # §3.2
 
 Scopes = frozenset[str] | None  # None: every scope
+EVERY = frozenset({
+    "AaaServer.profile.READ", "ZohoMail.accounts.READ", "ZohoMail.folders.READ", "ZohoMail.messages.ALL",
+    "ZohoMail.messages.READ", "ZohoMail.organization.accounts.READ", "ZohoCalendar.calendar.READ",
+    "ZohoCalendar.event.ALL", "ZohoCalendar.event.READ", "zohocontacts.contactapi.ALL",
+    "zohocontacts.contactapi.READ", "WorkDrive.team.READ", "WorkDrive.workspace.READ", "WorkDrive.files.ALL",
+    "WorkDrive.files.READ", "ZohoFiles.files.ALL", "ZohoFiles.files.READ", "ZohoCRM.modules.ALL",
+    "ZohoCRM.users.READ", "ZohoCRM.org.READ", "ZohoCRM.settings.ALL", "ZohoCRM.notifications.ALL",
+    "ZohoCRM.coql.READ", "ZohoCRM.bulk.READ", "ZohoSearch.securesearch.READ",
+})  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -164,6 +173,11 @@ class Credentials:
         if token is None or token.dc != dc or token.expires <= self._world.now():
             return None
         return token
+
+    def held(self, token: AccessToken) -> frozenset[str]:
+        """The scopes that a token answer names (§3.5)."""
+        scopes = EVERY if token.scopes is None else token.scopes
+        return scopes if self.granted_scopes is None else scopes & self.granted_scopes
 
     def allows(self, token: AccessToken, scopes: tuple[str, ...]) -> bool:
         """Whether any of `scopes` is granted, by itself or inside `….ALL` (§3.5)."""

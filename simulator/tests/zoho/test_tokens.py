@@ -11,6 +11,7 @@ def test_a_refresh_token_buys_an_access_token(site: Any) -> None:
     assert body["token_type"] == "Bearer"
     assert body["expires_in"] == 3600
     assert body["api_domain"] == site.endpoints["crm"]
+    assert "ZohoMail.messages.READ" in body["scope"].split()
 
 
 @pytest.mark.parametrize("form", [("grant_type",), ("refresh_token", "client_secret"), ()])

