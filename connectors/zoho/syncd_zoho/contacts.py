@@ -4,8 +4,7 @@ Public: Contacts.
 """
 
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -32,6 +31,9 @@ __all__ = ["Contacts"]
 WHAT = "contacts"
 PAGE_SIZE = 100  # §6.1: the most is unpublished; this is what is used in the field
 INCLUDE = "emails,phones,ims,urls,address"  # §10.30: sub-lists come on request only
+
+
+LATEST = 32_503_680_000_000  # ms: the year 3000
 
 
 class Email(msgspec.Struct):
@@ -64,6 +66,15 @@ class Listing(msgspec.Struct):
     contacts: list[msgspec.Raw]
     status_code: int | str = 200
     has_more: bool | None = None
+
+
+class Summary(msgspec.Struct):
+    """The common fields of a contact."""
+
+    name: str | None
+    emails: list[str]
+    phones: list[str]
+    organization: str | None
 
 
 PAGES = Sliced(Listing, "contacts", Person, "contact_id")
@@ -124,16 +135,26 @@ def _items(people: Iterable[tuple[Person, bytes] | Reject], previous: set[str]) 
     return items
 
 
-def _summary(person: Person) -> dict[str, Any]:
-    names = [name for name in (person.first_name, person.middle_name, person.last_name) if name]
-    return {
-        "name": " ".join(names) or person.nick_name or None,
-        "emails": [one.email_id for one in person.emails or () if one.email_id],
-        "phones": [one.number for one in person.phones or () if one.number],
-        "organization": person.company or None,
-    }
+def _summary(person: Person) -> Summary:
+    first, last = person.first_name, person.last_name
+    if first and last and not person.middle_name:
+        name: str | None = f"{first} {last}"
+    else:
+        name = " ".join(part for part in (first, person.middle_name, last) if part) or person.nick_name
+    emails, phones = person.emails, person.phones
+    return Summary(
+        name or None,
+        [one.email_id for one in emails if one.email_id] if emails else [],
+        [one.number for one in phones if one.number] if phones else [],
+        person.company or None,
+    )
 
 
 def _modified(person: Person) -> datetime | None:
     """`updated_time` is -1 until the first edit (§10.29)."""
-    return millis(person.updated_time) or millis(person.created_time)
+    at = person.updated_time
+    if type(at) is not int or at <= 0:
+        at = person.created_time
+    if type(at) is int and 0 < at < LATEST:
+        return datetime.fromtimestamp(at / 1000, UTC)
+    return millis(at)
