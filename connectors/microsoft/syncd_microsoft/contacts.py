@@ -198,7 +198,6 @@ def _record(contact: Contact, data: bytes, partial: bool) -> Record:
 def _alone(one: str, item: dict[str, Any]) -> Record:
     """A contact that was asked for: merged into the one held, since annotations differ from those in a feed."""
     folder = item.get("parentFolderId")
-    item.pop("@odata.context", None)
     contact = msgspec.convert(item, Contact)
     found = _record(contact, orjson.dumps(item), True)
     return Record(

@@ -83,7 +83,6 @@ def record_of(message: Message, data: bytes, partial: bool, *, content: bool) ->
 
 def record_alone(one: str, item: dict[str, Any]) -> Record:
     """A message that was asked for: merged into the one held, since annotations differ from those in a feed."""
-    item.pop("@odata.context", None)
     message = msgspec.convert(item, Message)
     folder = item.get("parentFolderId")
     found = record_of(message, orjson.dumps(item), True, content=False)

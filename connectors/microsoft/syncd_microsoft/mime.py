@@ -3,10 +3,9 @@
 Public: raw_message, raw_messages.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
 
-from syncd.sdk import Blob, ContentUnavailable, Context, Forbidden, ProtocolError, RateLimited, SyncdError
+from syncd.sdk import AccountGone, Blob, ContentUnavailable, Context, Forbidden, ProtocolError, RateLimited, SyncdError
 
 from .api import IMMUTABLE, Graph, quoted
 from .batch import MOST, Batch, Part, TooMuch
@@ -36,7 +35,7 @@ async def raw_message(ctx: Context, one: str) -> AsyncIterator[bytes]:
 
 
 async def raw_messages(ctx: Context, blobs: Sequence[Blob]) -> AsyncIterator[tuple[Blob, bytes | SyncdError]]:
-    """Messages in chains of batches; what a batch does not give is left to `raw_message`."""
+    """Messages in chains of batches; what a batch does not give is an error, and left to `raw_message`."""
     graph = Graph(ctx, "mail", (IMMUTABLE,))
     batch = Batch(graph, serial=True, cap=CAP)
     rest, size = list(blobs), MOST
@@ -44,32 +43,31 @@ async def raw_messages(ctx: Context, blobs: Sequence[Blob]) -> AsyncIterator[tup
         some, rest = rest[:size], rest[size:]
         paths = {_path(graph, blob.ref["id"]): blob for blob in some}
         found: dict[str, Part] = {}
-        trouble: RateLimited | None = None
+        trouble: SyncdError = ProtocolError(f"{WHAT}: it is to be fetched alone")
         try:
             await batch.get(list(paths), into=found)
         except TooMuch:
             size = max(LEAST, size // 2)
-        except RateLimited as error:
-            trouble = error
-        except Forbidden:
+        except (Forbidden, AccountGone):
             raise
         except SyncdError as error:
-            ctx.log.debug("a batch of mails failed", error=str(error))
-        for blob, answer in _answers(paths, found):
-            yield blob, answer
-        if trouble is not None:
+            trouble = error
+        for path, blob in paths.items():
+            if path in found or not isinstance(trouble, RateLimited):
+                yield blob, _answer(found.get(path), trouble)
+        if isinstance(trouble, RateLimited):
             raise trouble
 
 
-def _answers(paths: Mapping[str, Blob], found: Mapping[str, Part]) -> list[tuple[Blob, bytes | SyncdError]]:
-    answers: list[tuple[Blob, bytes | SyncdError]] = []
-    for path, part in found.items():
-        if part.status >= 400:
-            answers.append((paths[path], _lost(part.fault) or refusal(part.fault, WHAT, "mail")))
-        elif part.status == 200:
-            with suppress(ProtocolError):  # it came in another shape: it is asked for alone
-                answers.append((paths[path], part.content(WHAT)))
-    return answers
+def _answer(part: Part | None, trouble: SyncdError) -> bytes | SyncdError:
+    if part is None:
+        return trouble
+    if part.status >= 400:
+        return _lost(part.fault) or refusal(part.fault, WHAT, "mail")
+    try:
+        return part.content(WHAT)
+    except ProtocolError as error:
+        return error
 
 
 def _lost(fault: Fault) -> SyncdError | None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 import orjson
 
 from syncd.sdk import (
@@ -28,7 +29,7 @@ from syncd.sdk import (
 )
 
 from .api import Graph, page_size
-from .batch import Batch
+from .batch import Batch, Part
 from .cursors import VERSION, read_cursor
 from .errors import Fault, dead_cursor, no_mailbox, refusal
 from .throttle import ANSWERED
@@ -100,7 +101,7 @@ async def pages_of(ctx: Context, graph: Graph, feed: Feed[E]) -> AsyncIterator[P
 
 
 async def looked_at(
-    graph: Graph, what: str, paths: Mapping[str, str], record: Callable[[str, dict[str, Any]], Record | Tombstone]
+    graph: Graph, what: str, paths: Mapping[str, str], record: Callable[[str, dict[str, Any]], Record]
 ) -> AsyncIterator[Record | Tombstone | Reject]:
     """Items asked for one by one (id → path), in chains of one mailbox. A Tombstone only where Exchange says so."""
     parts = await Batch(graph, serial=True, patience=60.0).get(list(paths.values()), until=_mailbox_gone)
@@ -115,7 +116,19 @@ async def looked_at(
             else:
                 raise no_mailbox(fault, what) or refusal(fault, what, graph.needs)
         else:
-            yield record(one, part.json(what))
+            yield _seen(one, part, what, record)
+
+
+def _seen(one: str, part: Part, what: str, record: Callable[[str, dict[str, Any]], Record]) -> Record | Reject:
+    """The item as it is now; it lives, even if it cannot be read."""
+    item = part.body
+    if not isinstance(item, dict) or item.get("id") != one:
+        return Reject(f"{what}: the answer is another item", one)
+    item.pop("@odata.context", None)
+    try:
+        return record(one, item)
+    except (msgspec.MsgspecError, orjson.JSONEncodeError) as error:
+        return Reject(f"unreadable item: {error}", one)
 
 
 def mailbox_fault(what: str) -> Callable[[Fault], SyncdError | None]:
@@ -140,7 +153,7 @@ def _bare(fault: Fault, what: str) -> SyncdError | None:
     return PartitionGone(f"{what}: {fault}") if fault.http == 404 else None
 
 
-def _mailbox_gone(part: Any) -> bool:
+def _mailbox_gone(part: Part) -> bool:
     return part.status >= 400 and no_mailbox(part.fault, "mailbox") is not None
 
 
