@@ -44,7 +44,7 @@ class Item:
     malware: str | None = None  # what the scanner called it: content is refused
     refused_at: str = "content"  # with malware: by /content, or by the "download" host
     unavailable: bool = False  # content answers 503 for ever, as some OneNote parts do
-    hashes: str = "quick"  # quick, sha1 (both), none
+    hashes: str = "quick"  # quick, sha1 (both), none, stale (of the bytes before a rewrite of Office's, §7)
     version: int = 1
     content_version: int = 1
     seq: int = 0
@@ -70,7 +70,8 @@ class Item:
         if self.hashes == "none":
             return {}
         if self._hashed is None:
-            self._hashed = {"quickXorHash": quick_xor_hash(self.content)}
+            told = self.content + b"rewritten" if self.hashes == "stale" else self.content
+            self._hashed = {"quickXorHash": quick_xor_hash(told)}
         if self.hashes == "sha1":
             return self._hashed | {"sha1Hash": hashlib.sha1(self.content, usedforsecurity=False).hexdigest().upper()}
         return dict(self._hashed)

@@ -1,7 +1,7 @@
 """What people do to their calendars while a mirror looks on.
 
-Public: CalendarEdits, CALENDAR_EDITS. A part of the Editor: every method changes the world under its lock, picks by
-itself what it is not given, and returns what it touched (None when there was nothing to do). People's own edits send
+Public: CalendarEdits, CALENDAR_EDITS. A part of the Editor, which runs every method under the world's lock: each picks
+by itself what it is not given, and returns what it touched (None when there was nothing to do). People's own edits send
 no mail through `world.outbox`: that one shows what API clients send.
 """
 
@@ -59,43 +59,43 @@ class CalendarEdits:
         self, user: "User | None" = None, calendar: Calendar | None = None, days: int | None = None, **values: Any
     ) -> Event:
         """A single event; `values` are properties as in a POST and win over invented ones."""
-        with self.world.lock:
-            user = user or self.person()
-            calendar = calendar or self._calendar_of(user)
-            return self._put_event(user, calendar, self._event_values(days) | values)
+        user = user or self.person()
+        calendar = calendar or self._calendar_of(user)
+        return self._put_event(user, calendar, self._event_values(days) | values)
 
     def add_all_day(
         self, user: "User | None" = None, calendar: Calendar | None = None, days: int | None = None, length: int = 0
     ) -> Event:
         """An all-day event of one to five days."""
-        with self.world.lock:
-            user = user or self.person()
-            first = self._event_day(days)
-            last = first + timedelta(days=length or self.rng.randint(1, 5))  # exclusive
-            zone = self.rng.choice(ZONES)
-            values: JSON = {"subject": self._event_subject(), "isAllDay": True, "showAs": "free"}
-            for name, day in (("start", first), ("end", last)):
-                values[name] = {"dateTime": f"{day}T00:00:00", "timeZone": zone}
-            return self._put_event(user, calendar or self._calendar_of(user), values)
+        user = user or self.person()
+        first = self._event_day(days)
+        last = first + timedelta(days=length or self.rng.randint(1, 5))  # exclusive
+        zone = self.rng.choice(ZONES)
+        values: JSON = {"subject": self._event_subject(), "isAllDay": True, "showAs": "free"}
+        for name, day in (("start", first), ("end", last)):
+            values[name] = {"dateTime": f"{day}T00:00:00", "timeZone": zone}
+        return self._put_event(user, calendar or self._calendar_of(user), values)
 
     def add_series(
         self, user: "User | None" = None, calendar: Calendar | None = None, pattern: JSON | None = None,
         scope: JSON | None = None, days: int | None = None, **values: Any,
     ) -> Event:  # fmt: skip
         """A recurring event; `pattern` and `scope` (a range without startDate) as in a POST."""
-        with self.world.lock:
-            user = user or self.person()
-            fields = self._event_values(self.rng.randint(-REACH, 0) if days is None else days) | values
-            first = fields["start"]["dateTime"][:10]
-            recurrence = {
-                "pattern": dict(pattern or self.rng.choice(PATTERNS)),
-                "range": scope or self._series_range(first),
-            }
-            recurrence["range"] = recurrence["range"] | {"startDate": first}
-            event = self._put_event(user, calendar or self._calendar_of(user), fields | {"recurrence": recurrence})
-            if self.rng.random() < 0.2:  # §16: occurs on reads
-                event.fields["recurrence"]["range"]["recurrenceTimeZone"] = ""
-            return event
+        user = user or self.person()
+        invented = self._event_values(self.rng.randint(-REACH, 0) if days is None else days)
+        if not values and self.rng.random() < 0.15:
+            invented |= self._whole_day(invented)
+        fields = invented | values
+        first = fields["start"]["dateTime"][:10]
+        recurrence = {
+            "pattern": dict(pattern or self.rng.choice(PATTERNS)),
+            "range": scope or self._series_range(first),
+        }
+        recurrence["range"] = recurrence["range"] | {"startDate": first}
+        event = self._put_event(user, calendar or self._calendar_of(user), fields | {"recurrence": recurrence})
+        if self.rng.random() < 0.2:  # §16: occurs on reads
+            event.fields["recurrence"]["range"]["recurrenceTimeZone"] = ""
+        return event
 
     def _put_event(self, user: "User", calendar: Calendar, values: JSON) -> Event:
         event = calendar.new(
@@ -133,6 +133,14 @@ class CalendarEdits:
             "end": {"dateTime": end.isoformat(), "timeZone": zone},
         }
 
+    def _whole_day(self, values: JSON) -> JSON:
+        """The same values from midnight to midnight."""
+        first = date.fromisoformat(values["start"]["dateTime"][:10])
+        days = {"start": first, "end": first + timedelta(days=1)}
+        zone = values["start"]["timeZone"]
+        times = {name: {"dateTime": f"{day}T00:00:00", "timeZone": zone} for name, day in days.items()}
+        return {"isAllDay": True, "showAs": "free", **times}
+
     def _series_range(self, first: str) -> JSON:
         kind = self.rng.choice(("noEnd", "numbered", "endDate"))
         if kind == "endDate":
@@ -151,94 +159,86 @@ class CalendarEdits:
 
     def edit_event(self, user: "User | None" = None, event: Event | None = None, **values: Any) -> Event | None:
         """Another subject, or the given values, for a single event; now and then another day, within reach or not."""
-        with self.world.lock:
-            event = event or self._some_event(user, "singleInstance")
-            if event is None:
-                return None
-            if not values:
-                values = {"subject": self._event_subject()}
-                if self.rng.random() < 0.3:
-                    shift = timedelta(days=self.rng.choice((-1, 1, 2, 7, 3000)))
-                    for name in ("start", "end"):
-                        when = event.fields[name]
-                        values[name] = stored(local(when) + shift, when["timeZone"])
-            event.fields = calendar_write.patched(values, event.fields)
-            event.calendar.touch(event)
-            return event
+        event = event or self._some_event(user, "singleInstance")
+        if event is None:
+            return None
+        if not values:
+            values = {"subject": self._event_subject()}
+            if self.rng.random() < 0.3:
+                shift = timedelta(days=self.rng.choice((-1, 1, 2, 7, 3000)))
+                for name in ("start", "end"):
+                    when = event.fields[name]
+                    values[name] = stored(local(when) + shift, when["timeZone"])
+        event.fields = calendar_write.patched(values, event.fields)
+        event.calendar.touch(event)
+        return event
 
     def edit_series(self, user: "User | None" = None, event: Event | None = None, **values: Any) -> Event | None:
         """Another subject (or the given values) for a master. With another pattern or time its exceptions go."""
-        with self.world.lock:
-            event = event or self._some_event(user, "seriesMaster")
-            if event is None:
-                return None
-            if not values and self.rng.random() < 0.3:
-                scope = {name: event.fields["recurrence"]["range"][name] for name in ("type", "startDate")}
-                values = {
-                    "recurrence": {"pattern": dict(self.rng.choice(PATTERNS)), "range": scope | {"type": "noEnd"}}
-                }
-            fields = calendar_write.patched(values or {"subject": self._event_subject()}, event.fields)
-            if any(fields[name] != event.fields[name] for name in ("start", "end", "recurrence")):
-                event.exceptions.clear()
-                event.cancelled.clear()
-            event.fields = fields
-            event.calendar.touch(event)
-            return event
+        event = event or self._some_event(user, "seriesMaster")
+        if event is None:
+            return None
+        if not values and self.rng.random() < 0.3:
+            scope = {name: event.fields["recurrence"]["range"][name] for name in ("type", "startDate")}
+            values = {"recurrence": {"pattern": dict(self.rng.choice(PATTERNS)), "range": scope | {"type": "noEnd"}}}
+        fields = calendar_write.patched(values or {"subject": self._event_subject()}, event.fields)
+        if any(fields[name] != event.fields[name] for name in ("start", "end", "recurrence")):
+            event.exceptions.clear()
+            event.cancelled.clear()
+        event.fields = fields
+        event.calendar.touch(event)
+        return event
 
     def change_instance(
         self, user: "User | None" = None, event: Event | None = None, slot: date | None = None, **values: Any
     ) -> Event | None:
         """One occurrence gets another subject or the given values: an exception. Returns it."""
-        with self.world.lock:
-            found = self._some_instance(user, event, slot)
-            if found is None:
-                return None
-            master, slot = found
-            made = slot not in master.exceptions
-            exception = master.calendar.exception(master, slot)
-            if not values:
-                values = {"subject": self._event_subject()}
-                if made and not exception.is_all_day and self.rng.random() < 0.5:
-                    for name in ("start", "end"):
-                        when = exception.fields[name]
-                        values[name] = stored(local(when) + timedelta(minutes=30), when["timeZone"])
-            exception.fields = calendar_write.patched(values, exception.fields)
-            master.calendar.touch(exception)
-            return exception
+        found = self._some_instance(user, event, slot)
+        if found is None:
+            return None
+        master, slot = found
+        made = slot not in master.exceptions
+        exception = master.calendar.exception(master, slot)
+        if not values:
+            values = {"subject": self._event_subject()}
+            if made and not exception.is_all_day and self.rng.random() < 0.5:
+                for name in ("start", "end"):
+                    when = exception.fields[name]
+                    values[name] = stored(local(when) + timedelta(minutes=30), when["timeZone"])
+        exception.fields = calendar_write.patched(values, exception.fields)
+        master.calendar.touch(exception)
+        return exception
 
     def cancel_instance(
         self, user: "User | None" = None, event: Event | None = None, slot: date | None = None
     ) -> Event | None:
         """One occurrence, or an exception, is called off. Returns the master."""
-        with self.world.lock:
-            found = self._some_instance(user, event, slot)
-            if found is None:
-                return None
-            found[0].calendar.cancel(*found)
-            return found[0]
+        found = self._some_instance(user, event, slot)
+        if found is None:
+            return None
+        found[0].calendar.cancel(*found)
+        return found[0]
 
     def delete_event(self, user: "User | None" = None, event: Event | None = None) -> Event | None:
         """A single event or a whole series goes."""
-        with self.world.lock:
-            event = event or self._some_event(user)
-            if event is not None:
-                event.calendar.remove(event)
-            return event
+        event = event or self._some_event(user)
+        if event is not None:
+            event.calendar.remove(event)
+        return event
 
     def move_event(
         self, user: "User | None" = None, event: Event | None = None, target: Calendar | None = None
     ) -> Event | None:
         """A single event or series goes to another calendar of its owner: only the plain id changes."""
-        with self.world.lock:
-            event = event or self._some_event(user)
-            if event is None:
-                return None
-            mine: Calendars = event.calendar.owner.calendars
-            target = target or self.pick(c for c in mine.owned.values() if c is not event.calendar)
-            if target is None:
-                return None
-            mine.move(event, target)
-            return event
+        event = event or self._some_event(user)
+        if event is None:
+            return None
+        mine: Calendars = event.calendar.owner.calendars
+        target = target or self.pick(c for c in mine.owned.values() if c is not event.calendar)
+        if target is None:
+            return None
+        mine.move(event, target)
+        return event
 
     def _calendar_of(self, user: "User") -> Calendar:
         mine: Calendars = user.calendars
@@ -265,34 +265,31 @@ class CalendarEdits:
         self, user: "User | None" = None, name: str | None = None, *, grouped: bool | None = None
     ) -> Calendar:
         """A further calendar of the user, sometimes in a group of its own."""
-        with self.world.lock:
-            mine: Calendars = (user or self.person()).calendars
-            group = None
-            if self.rng.random() < 0.3 if grouped is None else grouped:
-                group = self.pick([*mine.groups][1:])
-            return mine.add(name or f"{self.rng.choice(words.TOPICS).capitalize()} {self.rng.randrange(1000)}", group)
+        mine: Calendars = (user or self.person()).calendars
+        group = None
+        if self.rng.random() < 0.3 if grouped is None else grouped:
+            group = self.pick([*mine.groups][1:])
+        return mine.add(name or f"{self.rng.choice(words.TOPICS).capitalize()} {self.rng.randrange(1000)}", group)
 
     def delete_calendar(self, user: "User | None" = None, calendar: Calendar | None = None) -> Calendar | None:
         """A calendar goes with its events; the default one stays."""
-        with self.world.lock:
-            if calendar is None:
-                mine: Calendars = (user or self.person()).calendars
-                calendar = self.pick(each for each in mine.owned.values() if not each.is_default)
-            if calendar is not None:
-                owned: Calendars = calendar.owner.calendars
-                owned.delete(calendar)
-            return calendar
+        if calendar is None:
+            mine: Calendars = (user or self.person()).calendars
+            calendar = self.pick(each for each in mine.owned.values() if not each.is_default)
+        if calendar is not None:
+            owned: Calendars = calendar.owner.calendars
+            owned.delete(calendar)
+        return calendar
 
     def share_calendar(
         self, user: "User | None" = None, other: "User | None" = None, calendar: Calendar | None = None
     ) -> Calendar | None:
         """Somebody else gets to see a calendar, read-only."""
-        with self.world.lock:
-            user = user or self.person()
-            other = other or self.pick(each for each in self.world.users.values() if each is not user)
-            mine: Calendars = user.calendars
-            calendar = calendar or self.pick(mine.owned.values())
-            if other is None or calendar is None or calendar.owner is other:
-                return None
-            mine.share(calendar, other)
-            return calendar
+        user = user or self.person()
+        other = other or self.pick(each for each in self.world.users.values() if each is not user)
+        mine: Calendars = user.calendars
+        calendar = calendar or self.pick(mine.owned.values())
+        if other is None or calendar is None or calendar.owner is other:
+            return None
+        mine.share(calendar, other)
+        return calendar

@@ -418,7 +418,10 @@ def test_trap_23_a_notebook_has_neither_file_nor_folder_facet(desk: Desk) -> Non
         assert desk.http.get(parts["Section.one"][URL]).status_code == 503
 
 
-def test_trap_24_hashes_may_be_missing(desk: Desk) -> None:
+def test_trap_24_hashes_may_be_missing_or_those_of_other_bytes(desk: Desk) -> None:
+    rewritten = desk.file("c.docx", hashes="stale")
+    told = desk.get(f"/drives/{desk.drive.id}/items/{rewritten.id}")
+    assert told["file"]["hashes"]["quickXorHash"] != quick_xor_hash(desk.http.get(told[URL]).content)
     bare, both = desk.file("a.txt", hashes="none"), desk.file("b.txt", hashes="sha1")
     found = by_id(desk.round()[0])
     assert found[bare.id]["file"] == {"mimeType": "text/plain"}
@@ -477,15 +480,18 @@ def test_a_shortcut_names_an_item_of_another_drive(desk: Desk) -> None:
     assert not {"file", "folder"} & set(shown)
 
 
-def test_a_mirror_made_of_rounds_shows_what_snapshots_show(desk: Desk) -> None:
+@pytest.mark.parametrize("quirk", [None, "empty_page", "duplicates", "replays", "unknown_removed", "long_links"])
+def test_a_mirror_made_of_rounds_shows_what_snapshots_show(desk: Desk, quirk: str | None) -> None:
+    if quirk:
+        setattr(desk.world.quirks, quirk, {"files"})
     desk.world.page_cap["files"] = 6
     held: dict[str, Any] = {}
     link = None
-    for _ in range(15):
+    for _ in range(10):
         for _ in range(5):
             desk.editor.random_edit("files", desk.user)
         items, link = desk.round(link)
-        for item in items:
+        for item in items:  # the last one of an id counts
             held[item["id"]] = {key: value for key, value in item.items() if key != URL}
         living = {key: item for key, item in held.items() if "deleted" not in item and "root" not in item}
         truth = desk.world.snapshot(desk.user, "files")[desk.drive.id]
