@@ -11,7 +11,8 @@ def differences(lab: Lab, stream: str) -> list[str]:
     provider = lab.provider
     with lab.world.lock:
         expected = provider.expected(lab.world, stream)
-    found = {provider.key(record): record for record in lab.records(stream) if provider.counts(record)}
+    records = lab.records(stream)
+    found = {provider.key(record): record for record in records if provider.counts(lab.world, record)}
     out = [f"{stream}: missing {key}" for key in sorted(expected.keys() - found.keys())]
     out += [f"{stream}: should be gone: {key}" for key in sorted(found.keys() - expected.keys())]
     for key in sorted(expected.keys() & found.keys()):

@@ -142,7 +142,7 @@ class Google(Provider):
         shared = record["stream"] == "files" and record["partition"]
         return ("" if shared else record["account"], record["partition"], record["source_id"])
 
-    def counts(self, record: Mapping[str, Any]) -> bool:
+    def counts(self, world: GoogleWorld, record: Mapping[str, Any]) -> bool:
         return not (record["stream"] == "calendar" and record["data"].get("status") == "cancelled")
 
     def item_differences(self, stream: str, truth: Mapping[str, Any], record: Mapping[str, Any]) -> list[str]:

@@ -109,7 +109,7 @@ class Provider(ABC):
         """A record's place in `expected`."""
         return record["account"], record["partition"], record["source_id"]
 
-    def counts(self, record: Mapping[str, Any]) -> bool:
+    def counts(self, world: Any, record: Mapping[str, Any]) -> bool:
         """Whether a record is to be compared at all."""
         return True
 
