@@ -30,9 +30,8 @@ __all__ = ["Contacts"]
 
 WHAT = "contacts"
 PAGE_SIZE = 100  # §6.1: the most is unpublished; this is what is used in the field
+TOGETHER = 1_000  # records
 INCLUDE = "emails,phones,ims,urls,address"  # §10.30: sub-lists come on request only
-
-
 LATEST = 32_503_680_000_000  # ms: the year 3000
 
 
@@ -101,6 +100,7 @@ class Contacts(Stream):
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         api, previous = Api(ctx, "contacts", WHAT), set[str]()
         page = int(read_cursor(ctx.cursor).get("page", 1))
+        kept: list[Item] = []
         while True:
             params: Params = {"page": page, "per_page": PAGE_SIZE, "include": INCLUDE}
             response = await api.get("/api/v1/accounts/self/contacts", WHAT, params)
@@ -108,14 +108,17 @@ class Contacts(Stream):
             if str(head.status_code) != "200":
                 raise ProtocolError(f"contacts: the answer says status_code {head.status_code}")
             items = _items(people, previous)
+            kept += items
             if not (head.contacts if head.has_more is None else head.has_more):  # never by a short page (§6.1)
-                yield Page(items, last=True)
+                yield Page(kept, last=True)
                 return
             if not items:
                 raise ProtocolError("contacts: a page has nothing new and says that more follow; they would never end")
             previous = {item.source_id for item in items if item.source_id is not None}
             page += 1
-            yield Page(items, resume={"v": VERSION, "page": page})
+            if len(items) < PAGE_SIZE or len(kept) >= TOGETHER:  # full pages are many: a few are handed on together
+                yield Page(kept, resume={"v": VERSION, "page": page})
+                kept = []
 
 
 def _items(people: Iterable[tuple[Person, bytes] | Reject], previous: set[str]) -> list[Item]:
