@@ -81,6 +81,7 @@ class Quirks:
     duplicates: set[str] = field(default_factory=set)  # an id twice in a round, a tombstone among them
     replays: set[str] = field(default_factory=set)  # later rounds repeat a change that was sent before
     unknown_removed: set[str] = field(default_factory=set)  # a tombstone of an unknown id in the first round
+    sparse: set[str] = field(default_factory=set)  # later rounds bring changed properties only
     unknown_properties: set[str] = field(default_factory=set)  # properties and annotations that nobody documents
     long_links: set[str] = field(default_factory=set)  # links say microsoft.graph.delta()
 
@@ -97,7 +98,7 @@ class Chain:
     number: int
     highest: int = 0
     recent: list[int] = field(default_factory=list)
-    shown: dict[str, JSON] = field(default_factory=dict)  # kept for the quirk `duplicates` only
+    shown: dict[str, JSON] = field(default_factory=dict)  # kept for the quirks `duplicates` and `sparse` only
 
     links: list["Link"] = field(default_factory=list)
 
@@ -335,8 +336,11 @@ def _render(world: "MicrosoftWorld", call: Call, feed: Feed, chain: Chain, chang
         item = feed.gone(call, change.key, change.version)
     if item is None:
         return None
-    if world.quirks.on("duplicates", feed.kind) and not change.gone:
-        chain.shown[change.key] = item
+    sparse = world.quirks.on("sparse", feed.kind)
+    if not change.gone and (sparse or world.quirks.on("duplicates", feed.kind)):
+        before, chain.shown[change.key] = chain.shown.get(change.key, {}), item
+        if sparse:
+            item = {n: v for n, v in item.items() if n == "id" or n[0] == "@" or n not in before or before[n] != v}
     if world.quirks.on("unknown_properties", feed.kind):
         item = item | {"@microsoft.graph.unheardOf": True, "unheardOf": {"of": [1, None, "x"]}}
     return item

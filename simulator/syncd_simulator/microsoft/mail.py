@@ -3,6 +3,7 @@
 Public: API, READ, WRITE, ROUTES, relocate, discard, mark, state_of.
 """
 
+import operator
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,9 @@ def list_messages(world: "MicrosoftWorld", call: Call) -> JSON:
 
 
 Test = Callable[["MicrosoftWorld", Mail], bool]
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq, "ne": operator.ne, "ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt,
+}  # fmt: skip
 TERM = re.compile(r"(\w+)\s+(eq|ne|ge|gt|le|lt)\s+('(?:[^']|'')*'|\S+)", re.IGNORECASE)
 
 
@@ -73,10 +77,7 @@ def _condition(term: str) -> Test:
     wanted: Any = match[3].strip("'").replace("''", "'")
     if wanted in ("true", "false"):
         wanted = wanted == "true"
-    compare = {
-        "eq": lambda a, b: a == b, "ne": lambda a, b: a != b, "ge": lambda a, b: a >= b, "gt": lambda a, b: a > b,
-        "le": lambda a, b: a <= b, "lt": lambda a, b: a < b,
-    }[match[2].lower()]  # fmt: skip
+    compare = OPERATORS[match[2].lower()]
     blank = Call("GET", "", "", {}, b"")
     return lambda world, mail: bool(compare(mailview.DEFAULT[name](world, blank, mail), wanted))
 
