@@ -57,6 +57,7 @@ LOOP_WAIT = 300.0  # seconds after "too many identical token requests" (AADSTS50
 DRIVE_DOUBT = 600.0  # seconds in which a drive's 401 is not blamed on the token a second time
 DRIVE = re.compile(r"/drives?(?:/|\(|$)", re.IGNORECASE)
 AADSTS = re.compile(r"AADSTS(\d+)")
+CLAIMS = re.compile(r'claims="([A-Za-z0-9+/=_-]+)"')
 
 NUMBERS: dict[int, str] = {  # §2.2
     7000215: SECRET_REFUSED,
@@ -100,12 +101,15 @@ class MicrosoftAuth(BearerAuth):
         self._delegated = is_delegated(settings)
         self._signer: tuple[str, str, RSAPrivateKey, str] | None = None
         self._doubted = float("-inf")
+        self._claims: str | None = None
 
     def refused(self, response: httpx.Response) -> bool:
         """A drive that its owner never opened answers 401 to a good token (§10): that is not the token's fault.
 
-        Where such an answer speaks of the token all the same, a fresh one is tried once in a while, not per drive.
+        Where such an answer speaks of the token all the same, a fresh one is tried once in a while, not per drive. An
+        answer that asks for claims (continuous access evaluation) says what the next token must carry.
         """
+        self._claims = _claims(response.headers.get("www-authenticate", "")) if self._delegated else None
         if not DRIVE.search(response.request.url.path):
             return True
         if not fault_of(response).has("invalidauthenticationtoken"):
@@ -129,6 +133,7 @@ class MicrosoftAuth(BearerAuth):
             raise ProtocolError("the token endpoint's answer cannot be read") from error
         if not isinstance(token, str) or not token:
             raise ProtocolError("the token endpoint's answer has no access_token")
+        self._claims = None
         if self._delegated:
             self._remember(answer.get("refresh_token"))
         return Token(token, lifetime - EARLIER)
@@ -154,6 +159,8 @@ class MicrosoftAuth(BearerAuth):
             "grant_type": "refresh_token",
             "refresh_token": conceal(newest) if isinstance(newest, str) and newest else given,
         }
+        if self._claims:
+            form["claims"] = self._claims
         if "client_secret" in self._settings:
             form["client_secret"] = reveal(self._settings["client_secret"]).strip()
         return form
@@ -209,6 +216,18 @@ def _matching(certificate: str, private: str) -> tuple[RSAPrivateKey, str]:
         raise AuthFailed("`private_key` does not belong to `certificate`", code=CERTIFICATE_REFUSED)
     digest = public.fingerprint(hashes.SHA256())
     return key, base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _claims(challenge: str) -> str | None:
+    """The claims that a 401 asks for, as the token endpoint wants them: JSON."""
+    found = CLAIMS.search(challenge)
+    if found is None:
+        return None
+    text = found.group(1).replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4)).decode()
+    except ValueError:
+        return None
 
 
 def _seed(refresh_token: str) -> str:

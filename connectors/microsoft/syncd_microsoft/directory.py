@@ -85,6 +85,8 @@ class _Import:
         link, before = cursor.get("delta"), cursor.get("roles")
         if not isinstance(link, str) or not link:
             raise CursorExpired("the import's place has no deltaLink")
+        if not self.graph.at_home(link):  # the connection's endpoints changed
+            raise CursorExpired("the import's place belongs to another Graph")
         self.organization = cursor.get("organization")
         last, place = await self._round(link)
         known = await roles(self.ctx)

@@ -289,6 +289,19 @@ async def test_an_answer_without_a_new_refresh_token_keeps_the_old_one() -> None
     assert microsoft.auth.vault.load() == {}
 
 
+async def test_claims_that_a_401_asks_for_are_passed_on() -> None:
+    microsoft = delegated()
+    wanted = '{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}'
+    challenge = f'Bearer realm="", error="insufficient_claims", claims="{base64.b64encode(wanted.encode()).decode()}"'
+    answers = [httpx.Response(401, json={}, headers={"WWW-Authenticate": challenge}), httpx.Response(200, json={})]
+    microsoft.answer = lambda request: answers.pop(0)
+    microsoft.requests.append(httpx.Request("GET", ROOT))
+    assert (await ask(microsoft, "/me")).status_code == 200
+    first, second = map(form, microsoft.token_requests)
+    assert "claims" not in first
+    assert second["claims"] == wanted
+
+
 async def test_a_drives_401_is_not_the_tokens_fault(microsoft) -> None:
     await ask(microsoft)
     microsoft.answer = lambda request: httpx.Response(401, json=error("unauthenticated"))
