@@ -70,6 +70,8 @@ def _exchange(world: ZohoWorld, call: Call) -> Reply:
         raise _refused("invalid_code")
     if code.redirect_uri is not None and code.redirect_uri != call.param("redirect_uri"):
         raise _refused("invalid_redirect_uri")
+    if not code.offline:
+        return Reply(200, _answer(world, call, world.credentials.mint(Grant("", code.user, code.scopes))))
     throttled = _throttled(world, "refresh tokens", code.user.id)
     if throttled is not None:
         return throttled
@@ -110,7 +112,10 @@ def _param_list(call: Call, name: str) -> frozenset[str] | None:
 
 
 def authorise(world: ZohoWorld, call: Call) -> Reply:
-    """`GET /oauth/v2/auth`: the owner consents at once. The redirect tells the data centre (§2.2)."""
+    """`GET /oauth/v2/auth`: the owner consents at once. The redirect tells the data centre (§2.2).
+
+    A refresh token comes of `access_type=offline`, at the first consent only or with `prompt=consent` (§3.1).
+    """
     redirect, client = call.get("redirect_uri"), call.get("client_id")
     known = world.credentials
     if client != known.client_id or redirect is None or call.get("response_type") != "code":
@@ -119,8 +124,11 @@ def authorise(world: ZohoWorld, call: Call) -> Reply:
         return Reply(400, ERROR_PAGE, {"Content-Type": "text/html;charset=UTF-8"})
     if world.limits.take("grant codes", client, PER_WINDOW, WINDOW):
         return token_throttle(known.throttle_status, known.localised)
+    first = world.owner_id not in known.consented or call.get("prompt") == "consent"
+    known.consented.add(world.owner_id)
+    offline = call.get("access_type") == "offline" and first
     answer = {
-        "code": known.code(world.owner, _param_list(call, "scope"), redirect_uri=redirect),
+        "code": known.code(world.owner, _param_list(call, "scope"), redirect_uri=redirect, offline=offline),
         "location": world.dc,
         "accounts-server": _server(world, call, world.dc),
     } | ({"state": state} if (state := call.get("state")) else {})

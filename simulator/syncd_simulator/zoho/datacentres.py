@@ -45,6 +45,12 @@ _HOSTS: dict[str, tuple[str, tuple[str, ...]]] = {
     for centre in CENTRES.values()
     for product in PRODUCTS
 }
+# §2.1: other environments of the CRM differ by the first label; their tokens are their own
+_HOSTS |= {
+    f"{environment}.zohoapis.{centre.gateway}": (f"{centre.location} {environment}", ("crm", "workdrive"))
+    for centre in CENTRES.values()
+    for environment in ("sandbox", "developer")
+}
 
 
 def locate(host: str) -> tuple[str, tuple[str, ...]] | None:

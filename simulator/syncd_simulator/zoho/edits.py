@@ -1,6 +1,6 @@
 """The edit driver: what people do to their data while a mirror looks on. Seeded, one edit at a time.
 
-Public: Editor. Every method changes the world under its lock and returns the id of what it touched; with nothing given
+Public: ELSEWHERE, KINDS, Editor. Every method changes the world under its lock and returns the id of what it touched; with nothing given
 it picks by itself, None when it found nothing to do. Edits of files and CRM records: edits_workdrive.py, edits_crm.py.
 """
 
@@ -13,17 +13,15 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from syncd_simulator.google import words
-from syncd_simulator.google.mime import compose
-from syncd_simulator.zoho import edits_crm, edits_workdrive
+from syncd_simulator.zoho import edits_crm, edits_workdrive, invent
 from syncd_simulator.zoho.book import books
 from syncd_simulator.zoho.calendars import Calendar, Event, calendars_of
 from syncd_simulator.zoho.caltimes import Moment, basic, zone_of
 from syncd_simulator.zoho.mailbox import Folder, Mail, boxes
 from syncd_simulator.zoho.repeat import slots
-from syncd_simulator.zoho.wire import JSON
 from syncd_simulator.zoho.world import User, ZohoWorld
 
-__all__ = ["KINDS", "Editor", "ascii_name"]
+__all__ = ["ELSEWHERE", "KINDS", "Editor"]
 
 Class = TypeVar("Class", bound=type)
 KINDS = ("contacts", "calendar", "files", "mail", "crm")
@@ -95,35 +93,9 @@ class Editor:
 
     # -- contacts ---------------------------------------------------------------------------------------------
 
-    def contact_values(self) -> JSON:
-        """Fields of an invented person."""
-        rng = self.rng
-        given, family, company = rng.choice(words.GIVEN), rng.choice(words.FAMILY), rng.choice(words.COMPANIES)
-        address = f"{ascii_name(given)}.{ascii_name(family)}@{company.lower()}.example"
-        values: JSON = {
-            "first_name": given,
-            "last_name": family,
-            "emails": [{"email_id": address, "is_primary": True}],
-        }
-        if rng.random() < 0.3:
-            values["emails"].append({"email_id": f"private.{address}", "is_primary": False})
-        if rng.random() < 0.6:
-            values["phones"] = [{"number": f"+34 6{rng.randrange(10**8):08d}", "type": "mobile"}]
-        if rng.random() < 0.5:
-            values |= {"company": company, "job_title": rng.choice(words.TITLES)}
-        if rng.random() < 0.3:
-            values["address"] = [{"street_addr": f"Main Street {rng.randint(1, 99)}", "city": "Lisbon",
-                                  "postal_code": "1100-001", "country": "Portugal", "type": "work"}]  # fmt: skip
-        if rng.random() < 0.2:
-            values |= {"birth_day": str(rng.randint(1, 28)), "birth_month": str(rng.randint(1, 12))}
-            values |= {"birth_year": "1984"} if rng.random() < 0.5 else {}
-        if rng.random() < 0.15:
-            values["notes"] = self.text(2)
-        return values
-
     def add_contact(self, user: User | None = None, **values: Any) -> str:
         """A new contact."""
-        made = books(self.world).add(user or self.world.owner, values or self.contact_values())
+        made = books(self.world).add(user or self.world.owner, values or invent.contact(self.rng))
         return str(made["contact_id"])
 
     def edit_contact(self, user: User | None = None, key: str | None = None, **values: Any) -> str | None:
@@ -261,25 +233,6 @@ class Editor:
 
     # -- mail -------------------------------------------------------------------------------------------------
 
-    def mail_bytes(self, user: User, moment: float) -> bytes:
-        """An invented message to `user`; some have HTML, some attachments."""
-        rng = self.rng
-        given, family, company = rng.choice(words.GIVEN), rng.choice(words.FAMILY), rng.choice(words.COMPANIES)
-        domain = f"{company.lower()}.example"
-        sender = f"{given} {family}" if rng.random() < 0.3 else f"{ascii_name(given)} {ascii_name(family)}".title()
-        address = f"{ascii_name(given)}.{ascii_name(family)}@{domain}"
-        text = "\n\n".join(self.text(3) for _ in range(rng.randint(1, 5)))
-        attachments = []
-        if rng.random() < 0.25:
-            extension, mime = rng.choice(words.BLOBS)
-            attachments.append((f"{rng.choice(words.TOPICS)}.{extension}", mime, rng.randbytes(rng.randint(50, 4000))))
-        copies = [("Cc", f'"{user.given}" <{address}>')] if rng.random() < 0.3 else []
-        return compose(
-            f"{rng.getrandbits(80):x}.{self.number()}@{domain}", f'"{ascii_name(sender)}" <{address}>',
-            f'"{ascii_name(user.name)}" <{user.address}>', rng.choice(words.TOPICS).capitalize(), moment, text,
-            html=f"<p>{text}</p>" if rng.random() < 0.5 else None, attachments=attachments, extra=copies,
-        )  # fmt: skip
-
     def add_mail(
         self, user: User | None = None, raw: bytes | None = None, folder: Folder | None = None,
         received: int | None = None, **more: Any,
@@ -287,7 +240,7 @@ class Editor:
         """A message arrives, in the inbox unless told otherwise."""
         user = user or self.world.owner
         received = received if received is not None else self.world.millis()
-        raw = raw if raw is not None else self.mail_bytes(user, received / 1000)
+        raw = raw if raw is not None else invent.mail(self.rng, user, received / 1000, self.number())
         box = boxes(self.world).of(user)
         return box.add(raw, folder or box.system("Inbox"), received, **more).id
 
@@ -346,7 +299,7 @@ class Editor:
     def add_user(self, like: User | None = None) -> User:
         """A new colleague, in the time zone of `like`."""
         given, family = self.rng.choice(words.GIVEN), self.rng.choice(words.FAMILY)
-        address = f"{ascii_name(given)}.{ascii_name(family)}.{self.number()}@{self.world.domain}"
+        address = f"{invent.ascii_name(given)}.{invent.ascii_name(family)}.{self.number()}@{self.world.domain}"
         user = self.world.add_user(given, family, address)
         user.zone = like.zone if like else user.zone
         return user
@@ -354,7 +307,7 @@ class Editor:
     def rename_user(self, user: User | None = None) -> User:
         """Another primary address; the ids stay."""
         user = user or self._colleague()
-        address = f"{ascii_name(user.given)}.{ascii_name(self.rng.choice(words.FAMILY))}.{self.number()}"
+        address = f"{invent.ascii_name(user.given)}.{invent.ascii_name(self.rng.choice(words.FAMILY))}.{self.number()}"
         self.world.rename_user(user, f"{address}@{self.world.domain}")
         return user
 
@@ -391,11 +344,3 @@ class Editor:
         edit = self.rng.choice(self.edits_of(kind))
         edit(user)
         return getattr(edit, "__name__", None) or str(edit.args[0].__name__)  # type: ignore[attr-defined]
-
-
-_PLAIN = str.maketrans("áéíóúüñãöåøłŁç", "aeiouunaoaolLc")
-
-
-def ascii_name(name: str) -> str:
-    """Lower-case ASCII letters of a name."""
-    return name.translate(_PLAIN).encode("ascii", "ignore").decode().lower()

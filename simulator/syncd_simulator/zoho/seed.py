@@ -10,8 +10,9 @@ from syncd_simulator.google import words
 from syncd_simulator.google.mime import compose
 from syncd_simulator.zoho.book import books
 from syncd_simulator.zoho.calendars import calendars_of
-from syncd_simulator.zoho.edits import ELSEWHERE, Editor, ascii_name
+from syncd_simulator.zoho.edits import ELSEWHERE, Editor
 from syncd_simulator.zoho.edits_workdrive import team_folder
+from syncd_simulator.zoho.invent import ascii_name
 from syncd_simulator.zoho.mailbox import boxes
 from syncd_simulator.zoho.world import DAY, User, ZohoWorld
 

@@ -59,6 +59,7 @@ class Code:
     scopes: Scopes
     expires: float
     redirect_uri: str | None
+    offline: bool  # whether the exchange gives a refresh token (§3.1)
 
 
 class Credentials:
@@ -86,6 +87,7 @@ class Credentials:
         self.tokens: dict[str, AccessToken] = {}
         self.codes: dict[str, Code] = {}
         self.minted = 0
+        self.consented: set[str] = set()  # users who have seen the consent page
         self._owners: dict[str, str] = {}
 
     def _hex(self, digits: int) -> str:
@@ -133,11 +135,12 @@ class Credentials:
         return token
 
     def code(
-        self, user: "User", scopes: Scopes = None, life: float = CODE_LIFE, redirect_uri: str | None = None
-    ) -> str:
+        self, user: "User", scopes: Scopes = None, life: float = CODE_LIFE, redirect_uri: str | None = None,
+        *, offline: bool = True,
+    ) -> str:  # fmt: skip
         """A grant code, as the console gives to self clients (`redirect_uri` None) or the consent page to others."""
         text = self.opaque()
-        self.codes[text] = Code(user, scopes, self._world.now() + life, redirect_uri)
+        self.codes[text] = Code(user, scopes, self._world.now() + life, redirect_uri, offline)
         return text
 
     def use_code(self, text: str) -> Code | None:

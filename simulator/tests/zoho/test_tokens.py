@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -162,3 +163,35 @@ def test_dates_of_answers_follow_the_world(site: Any) -> None:
     site.clock.advance(86400 * 400)
     shown = site.ask("GET", "calendar", "/api/v1/calendars").headers["date"]
     assert time.strftime("%d %b %Y", time.gmtime(site.clock.time())) in shown
+
+
+def test_a_second_consent_gives_no_refresh_token_unless_asked_for(site: Any) -> None:
+    known, found = site.world.credentials, []
+    query = {"client_id": known.client_id, "response_type": "code", "redirect_uri": "http://app.example/cb"}
+    for more in (
+        {"access_type": "online"},
+        {"access_type": "offline"},
+        {"access_type": "offline", "prompt": "consent"},
+    ):
+        consent = site.http.get(f"{site.endpoints['accounts']}/oauth/v2/auth", params=query | more)
+        code = parse_qs(urlsplit(consent.headers["location"]).query)["code"][0]
+        body = site.token(grant_type="authorization_code", code=code, redirect_uri="http://app.example/cb").json()
+        found.append("refresh_token" in body)
+    assert found == [False, False, True]
+
+
+def test_a_code_is_bound_to_its_redirect(site: Any) -> None:
+    code = site.world.credentials.code(site.owner, redirect_uri="http://app.example/cb")
+    body = site.token(grant_type="authorization_code", code=code, redirect_uri="http://other.example").json()
+    assert body == {"error": "invalid_redirect_uri"}
+
+
+def test_tokens_of_production_are_refused_in_the_sandbox(site: Any) -> None:
+    for host, status in (("www.zohoapis.eu", 200), ("sandbox.zohoapis.eu", 401), ("www.zohoapis.com", 401)):
+        response = site.http.get(f"{site.url}/crm/v8/org", headers=site.bearer() | {"Host": host})
+        assert response.status_code == status
+
+
+def test_the_api_domain_can_be_wrong(site: Any) -> None:
+    site.world.credentials.api_domain = "https://www.zohoapis.com"
+    assert site.token().json()["api_domain"] == "https://www.zohoapis.com"

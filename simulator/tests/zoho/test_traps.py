@@ -75,7 +75,7 @@ def test_trap_05_a_revoked_token_and_a_throttle_differ_by_body_only(site: Any) -
 def test_trap_06_the_code_is_good_at_its_accounts_server_only(site: Any) -> None:
     query = {
         "client_id": site.world.credentials.client_id, "response_type": "code", "redirect_uri": "http://app.example/cb",
-        "scope": "ZohoMail.accounts.READ",
+        "scope": "ZohoMail.accounts.READ", "access_type": "offline",
     }  # fmt: skip
     consent = site.http.get(f"{site.endpoints['accounts']}/oauth/v2/auth", params=query)
     answer = {name: values[0] for name, values in parse_qs(urlsplit(consent.headers["location"]).query).items()}
