@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+import msgspec
 import orjson
 
 from syncd.sdk import (
@@ -52,6 +53,8 @@ AHEAD = timedelta(days=31)  # how much longer the frozen window is
 WIDEST = timedelta(days=1825)  # §6: about five years
 PAST, FUTURE = "365d", "730d"
 CHUNK = 100  # series that are settled at once
+TYPE = "#microsoft.graph.event"
+FIELDS = {"type", "subject", "start", "end", "isAllDay", "organizer", "attendees", "location"}  # of a whole event
 FEW = 3  # occurrences that may be missing at once without a second look
 OPTIONS = {
     "type": "object",
@@ -85,7 +88,6 @@ class CalendarStream(Stream):
         "calendar",
         "Calendar",
         options_schema=OPTIONS,
-        volatile=("@odata.context", "@odata.type", "@odata.etag", "changeKey"),
         full_every=EVERY,
     )
 
@@ -97,10 +99,14 @@ class CalendarStream(Stream):
             yield page
 
     async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
-        """404 is gone; what is found is alive, though maybe outside of the window (§6)."""
+        """404 is gone; what is found is alive, though maybe outside of the window (§6).
+
+        A plain occurrence is no record: an exception that became one again is gone.
+        """
         graph = Graph(ctx, WHAT, (IMMUTABLE,))
         async for item in looked_at(graph, WHAT, {one: _path(graph, one) for one in ids}, _alone):
-            yield item
+            plain = isinstance(item, Record) and item.parent and _kind(item) == OCCURRENCE
+            yield Tombstone(item.source_id) if plain and item.source_id else item
 
 
 class _Round:
@@ -184,13 +190,11 @@ class _Round:
         links, entries = EVENTS.read(await self._read(), WHAT)
         self._graph.address(links.one(WHAT))
         found = [one if isinstance(one, Reject) or one[0].id else _anonymous(one[1]) for one in entries]
-        living = [one[0] for one in found if not isinstance(one, Reject) and not one[0].removed]
+        living = [one for one in found if not isinstance(one, Reject) and not one[0].removed]
         removed = [one[0].id for one in found if not isinstance(one, Reject) and one[0].removed]
-        thin = [event.id for event in living if self._is_thin(event)]
+        thin = [event.id for event, data in living if self._is_thin(event, data)]
         asked = await self._ask(thin) if thin else {}
         kids = await self._ctx.children(removed) if removed else {}
-        single = [event.id for event in living if event.kind not in (OCCURRENCE, MASTER)]
-        held = await self._ctx.known(single) if single and not self._full else {}
         items: list[Item] = []
         for one in found:
             if isinstance(one, Reject):
@@ -199,15 +203,17 @@ class _Round:
             elif one[0].removed:
                 items += self._ended(one[0].id, kids.get(one[0].id, []))
             else:
-                items += self._living(one[0].id, asked.get(one[0].id, one), held)
-        return links, items, sum(event.kind == OCCURRENCE for event in living)
+                items += self._living(one[0].id, asked.get(one[0].id, one))
+        return links, items, sum(event.kind == OCCURRENCE for event, _ in living)
 
-    def _is_thin(self, event: Event) -> bool:
-        """Whether an event must be asked for: without all that is needed, or an update that leaves out too much (§3)."""
-        return not event.whole or (not self._full and event.isAllDay is None and event.kind != OCCURRENCE)
+    def _is_thin(self, event: Event, data: bytes) -> bool:
+        """Whether an event must be asked for. In a delta, what an update leaves out has not changed (§3, §18.7)."""
+        if not event.whole or self._full or event.kind == OCCURRENCE:
+            return not event.whole
+        return not orjson.loads(data).keys() >= FIELDS
 
-    def _living(self, one: str, answer: tuple[Event, bytes] | None, held: Mapping[str, Any]) -> Iterator[Item]:
-        """What an event comes to. In a delta, what an update leaves out has not changed (§3, §18.7)."""
+    def _living(self, one: str, answer: tuple[Event, bytes] | None) -> Iterator[Item]:
+        """What an event comes to."""
         if answer is None:
             yield Tombstone(one)
             return
@@ -222,7 +228,7 @@ class _Round:
         else:
             if event.kind == EXCEPTION and event.seriesMasterId:
                 self._book.exception(event)
-            yield record_of(event, data, partial=one in held)
+            yield record_of(event, data)
 
     async def _read(self) -> bytes:
         """A large page may fail again and again: then the same round is read on in smaller ones (§3)."""
@@ -255,7 +261,7 @@ class _Round:
                 self._book.master(*answer, sent=False)
         gone = {one for one, answer in answers.items() if answer is None}
         kids = {} if self._full and not gone else await self._ctx.children(ids)
-        held = {} if self._full and not self._book.blind else await self._ctx.known(ids)
+        held = {} if self._sure else await self._ctx.known(ids)
         items: list[Item] = []
         for one in ids:
             if one in gone:
@@ -272,14 +278,14 @@ class _Round:
     async def _series(self, series: Series, event: Event, data: bytes, *, held: bool) -> Record:
         """One series. Its occurrences are all there in a full round, and in a delta when it was sent itself (§6)."""
         if event.kind != MASTER:
-            return record_of(event, data, partial=held)
+            return record_of(event, data)
         known = self._known.get(event.id)
         if not self._book.blind and (self._full or series.present):
             known = await self._cancelled(series, event, known)
-        elif known is None and held and not self._sure:
+        elif known is None and held:  # what is cancelled is in the record only
             return record_of(event, data, partial=True)
         dates = [f"{datetime.fromordinal(day):%Y-%m-%d}" for day in known.gone] if known else []
-        return record_of(event, with_cancelled(data, dates), partial=held)
+        return record_of(event, with_cancelled(data, dates))
 
     async def _cancelled(self, series: Series, event: Event, before: Known | None) -> Known:
         known = cancelled(event, event.rule, series.slots, self._window, before)
@@ -346,21 +352,22 @@ class _Round:
         return found
 
 
-def _alone(one: str, item: dict[str, Any]) -> Record | Tombstone:
-    """An event that was asked for. A plain occurrence is no record: an exception that became one again is gone.
-
-    It is merged into the record held: a series has its cancelled occurrences from the rounds.
-    """
+def _alone(one: str, item: dict[str, Any]) -> Record:
+    """An event that was asked for, to be merged: a series has its cancelled occurrences from the rounds."""
     read = EVENTS.one(orjson.dumps(_plain(item)))
     if isinstance(read, Reject):
-        raise ProtocolError(f"{WHAT}: an event that was asked for cannot be read: {read.reason}")
-    event, data = read
-    event.id = one
-    return Tombstone(one) if event.kind == OCCURRENCE else record_of(event, data, partial=True)
+        raise msgspec.ValidationError(read.reason)
+    read[0].id = one
+    return record_of(*read, partial=True)
+
+
+def _kind(record: Record) -> str:
+    return str(orjson.loads(record.data).get("type")).lower() if isinstance(record.data, bytes) else ""
 
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in item.items() if key != "@odata.context"}
+    """With the annotations of an item in a page, so that both compare equal."""
+    return {"@odata.type": TYPE, **{key: value for key, value in item.items() if key != "@odata.context"}}
 
 
 def _path(graph: Graph, one: str) -> str:

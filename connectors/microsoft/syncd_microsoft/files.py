@@ -76,7 +76,7 @@ class FilesStream(Stream):
         "Files",
         identity=PARTITION,
         options_schema=OPTIONS,
-        volatile=("@odata.context", "@odata.type", "@odata.etag", "size", "folder.childCount", "parentReference.path"),
+        volatile=("size", "folder.childCount", "parentReference.path"),
     )
 
     async def partitions(self, ctx: Context) -> Sequence[Partition]:

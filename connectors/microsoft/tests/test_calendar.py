@@ -168,31 +168,21 @@ async def test_a_single_event(calendar: Round) -> None:
     assert (record.parent, record.partial, record.etag) == (None, False, 'W/"E1"')
 
 
-async def test_an_update_leaves_alone_what_it_does_not_mention(calendar: Round) -> None:
-    await calendar.full(page(event("E", "2026-06-10T08:00:00", "2026-06-10T09:30:00")))
-    update = {
-        "id": "E", "type": "singleInstance", "isAllDay": False, "subject": None,
-        "start": at("2026-06-11T08:00:00"), "end": at("2026-06-11T09:00:00"),
-    }  # fmt: skip
-    await calendar.delta(page(update))
-    record = calendar.records["E"]
-    assert record.partial
-    assert summary(record) == {
-        "title": None,
-        "start": "2026-06-11T08:00:00Z",
-        "end": "2026-06-11T09:00:00Z",
-        "type": "single",
-        "recurrence": None,
-    }
-
-
-async def test_an_update_that_tells_too_little_is_asked_for(calendar: Round) -> None:
+async def test_an_update_that_leaves_something_out_is_asked_for_whole(calendar: Round) -> None:
     full = event("E", "2026-06-10T08:00:00", "2026-06-10T09:30:00")
     await calendar.full(page(full))
     calendar.table = {f"{USER}/events/E": {"@odata.context": "y", **full, "subject": "new"}}
+    whole = {**full, "subject": "new"}
+    for update in ({"id": "E", "subject": "new"}, {key: whole[key] for key in whole if key != "location"}):
+        await calendar.delta(page(update))
+        assert not calendar.records["E"].partial
+        assert orjson.loads(calendar.records["E"].data) == whole
+
+
+async def test_an_event_that_is_gone_when_it_is_asked_for_is_no_event(calendar: Round) -> None:
+    await calendar.full(page(event("E", "2026-06-10T08:00:00", "2026-06-10T09:30:00")))
     await calendar.delta(page({"id": "E", "subject": "new"}))
-    assert summary(calendar.records["E"])["title"] == "new"
-    assert b"@odata.context" not in calendar.records["E"].data
+    assert calendar.gone == ["E"]
 
 
 async def test_an_event_that_cannot_be_read_is_refused_alone(calendar: Round) -> None:
