@@ -34,6 +34,10 @@ class TooMuch(Exception):
     """The answer is longer than the caller can bear."""
 
 
+class _NoBatches(Exception):
+    """This Graph knows no batches: a proxy may not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The answer to one item. `headers`: names in lower case. `body`: JSON, or a base64 text for other content."""
@@ -79,6 +83,7 @@ class Batch:
         self._serial = serial
         self._patience = patience
         self._cap = cap
+        self._none = False
 
     async def get(
         self,
@@ -97,20 +102,24 @@ class Batch:
         found = {} if into is None else into
         left, broken, attempt = list(dict.fromkeys(paths)), 0, 0
         while left:
-            if self._serial and broken >= BROKEN_CHAINS:
-                found.update(await self._singly(left))
+            if self._none or (self._serial and broken >= BROKEN_CHAINS):
+                await self._singly(left, found, until)
                 break
             trouble: SyncdError | None = None
             cut = False
             for start in range(0, len(left), MOST):
-                answers = await self._outer(left[start : start + MOST], prefer)
+                try:
+                    answers = await self._outer(left[start : start + MOST], prefer)
+                except _NoBatches:
+                    self._none = True
+                    break
                 trouble = _worse(trouble, self._sort(left[start : start + MOST], answers, found))
                 cut = cut or any(part.status == 424 for part in answers.values())
                 if until is not None and any(map(until, found.values())):
                     return found
             before, left = len(left), [one for one in left if one not in found]
             broken += cut
-            if left and (trouble is not None or len(left) == before):
+            if left and not self._none and (trouble is not None or len(left) == before):
                 attempt += 1
                 await self._rest(trouble or Transient("a batch lacks answers"), attempt)
         return found
@@ -159,7 +168,7 @@ class Batch:
             item["dependsOn"] = [str(place)]
         return item
 
-    async def _post(self, body: bytes) -> bytes:
+    async def _post(self, body: bytes) -> bytearray:
         """The answer's bytes, up to the cap."""
         graph = self._graph
         request = graph.ctx.http.stream(
@@ -170,6 +179,8 @@ class Batch:
             extensions={**graph.extensions, "syncd.safe": True},
         )
         async with request as response:
+            if response.status_code in (404, 405, 501):
+                raise _NoBatches
             if response.status_code >= 400:
                 await response.aread()
                 raise graph.problem(response, WHAT)
@@ -178,11 +189,14 @@ class Batch:
                 read += chunk
                 if len(read) > self._cap:
                     raise TooMuch
-            return bytes(read)
+            return read
 
-    async def _singly(self, paths: Sequence[str]) -> dict[str, Part]:
-        """Without batches: where a chain breaks at every item, it costs more than it saves."""
-        return dict(await self._graph.ctx.gather([self._one(path) for path in paths]))
+    async def _singly(self, paths: Sequence[str], found: dict[str, Part], until: Callable[[Part], bool] | None) -> None:
+        """Without batches: where there are none, or a chain breaks at every item."""
+        first, *rest = paths
+        found.update([await self._one(first)])
+        if until is None or not until(found[first]):
+            found.update(await self._graph.ctx.gather([self._one(path) for path in rest]))
 
     async def _one(self, path: str) -> tuple[str, Part]:
         graph = self._graph

@@ -3,6 +3,7 @@
 Public: accounts.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ __all__ = ["accounts", "probe_users"]
 WHAT = "users"
 PAGE_SIZE = 999  # §9: the most
 PATIENCE = 120.0  # seconds
+REMEMBERED = 400  # accounts without a mailbox or a drive that each import looks at again (§10: a licence takes a while)
+GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LISTING = f"/users?$select={FIELDS}&$top={PAGE_SIZE}"
 LATEST = f"/users/delta?$select={FIELDS}&$deltatoken=latest"
 
@@ -55,13 +58,14 @@ async def probe_users(ctx: Context) -> None:
 
 
 class _Import:
-    """One import. The bookmark: users' deltaLink, who has which role, and the organisation's id."""
+    """One import. The bookmark: users' deltaLink, who has which role, the organisation's id, who lacks something."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.graph = Graph(ctx, None, needs=WHAT)
         self.organization: str | None = None
         self.roles: dict[str, str] = {}
+        self.absent: dict[str, list[str]] = {}
 
     async def everybody(self) -> AsyncIterator[Account | Departed | Bookmark]:
         """A complete listing. The place of the next import is taken before it, so that nothing falls in between."""
@@ -80,7 +84,7 @@ class _Import:
             yield Bookmark(self._bookmark(place, known))
 
     async def changed(self) -> AsyncIterator[Account | Departed | Bookmark]:
-        """What users/delta tells, and who has another role than before without being told of."""
+        """What users/delta tells, who has another role than before without being told of, and who lacked something."""
         cursor = read_cursor(self.ctx.cursor)
         link, before = cursor.get("delta"), cursor.get("roles")
         if not isinstance(link, str) or not link:
@@ -95,16 +99,26 @@ class _Import:
         for departed in gone:
             yield departed
         people = [person_of(user) for user in last.values() if "@removed" not in user]
-        others = _differing(before or {}, self.roles) - last.keys() if isinstance(before, dict) else set()
+        others = _differing(before, self.roles) if isinstance(before, dict) else set()
+        lacking: Mapping[str, list[str]] = cursor.get("absent") or {}
+        again = lacking.keys() - last.keys() - others
+        others = (others | again) - last.keys()
         missing = [person.id for person in people if not person.whole] + sorted(others)
         people = [person for person in people if person.whole] + await self._fetch(missing)
         for account in await self._accounts(people):
-            yield account
+            if account.id not in again or sorted(account.streams) != lacking[account.id]:
+                yield account
         yield Bookmark(self._bookmark(place, self.roles if isinstance(before, dict) or known is not None else None))
 
     def _bookmark(self, place: str, known: Mapping[str, str] | None) -> JSON:
         held = None if known is None else dict(known)
-        return {"v": VERSION, "delta": place, "roles": held, "organization": self.organization}
+        return {
+            "v": VERSION,
+            "delta": place,
+            "roles": held,
+            "organization": self.organization,
+            "absent": dict(list(self.absent.items())[:REMEMBERED]),
+        }
 
     async def _round(self, link: str) -> tuple[dict[str, dict[str, Any]], str]:
         """A delta round: the last word on each user (deleted and restored may both come), and its deltaLink."""
@@ -137,12 +151,14 @@ class _Import:
         try:
             response = await Graph(self.ctx, None, needs="organization").get("/organization?$select=id", "organization")
         except Forbidden:
-            return None
+            tenant = str(self.ctx.settings.get("tenant", ""))
+            return tenant.lower() if GUID.fullmatch(tenant) else None
         listed = list_of(decode(response.content, "organization"), "organization")
         return text_of(listed[0], "id", "organization") if listed else None
 
     async def _accounts(self, people: Sequence[Person]) -> list[Account]:
         found = await look_at(self.ctx, people)
+        self.absent |= {one.id: sorted(found[one.id].streams) for one in people if found[one.id].streams}
         return [
             one.account(self.roles.get(one.id, "user"), self.organization, found[one.id].purpose, found[one.id].streams)
             for one in people

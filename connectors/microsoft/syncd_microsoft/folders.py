@@ -1,9 +1,9 @@
 """The folders of a mailbox, at any depth.
 
-Public: mail_folders, known_folder, HIDDEN_BY_OPTION.
+Public: mail_folders, known_folders, HIDDEN_BY_OPTION.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from .errors import Fault, no_mailbox, refusal
 from .outlook import mailbox_fault
 from .wire import LONGEST_LIST, Chain, decode, list_of, text_of
 
-__all__ = ["HIDDEN_BY_OPTION", "known_folder", "mail_folders"]
+__all__ = ["HIDDEN_BY_OPTION", "known_folders", "mail_folders"]
 
 WHAT = "mail folders"
 PAGE = page_size(500)
@@ -36,15 +36,21 @@ async def mail_folders(ctx: Context, *, spam_trash: bool) -> list[Partition]:
     """Every folder with messages of its own. Without `spam_trash`, junk and deleted items are listed and left out."""
     graph = Graph(ctx, "mail", (IMMUTABLE,))
     folders = await _flat(graph)
-    left_out = set() if spam_trash else await _below(graph, folders, HIDDEN_BY_OPTION)
+    left_out = set() if spam_trash else _below(folders, await known_folders(graph, HIDDEN_BY_OPTION))
     return [Partition(one.id, one.title, excluded=one.id in left_out) for one in folders.values()]
 
 
-async def known_folder(graph: Graph, name: str) -> str | None:
-    """The id of a folder with a well-known name; None where the mailbox has none."""
-    path = f"{graph.user}/mailFolders/{name}?$select=id"
-    part = (await Batch(graph, serial=True).get([path]))[path]
-    return text_of(part.body, "id", WHAT) if part.status == 200 else None
+async def known_folders(graph: Graph, names: Sequence[str]) -> set[str]:
+    """The ids of the folders with these well-known names; a mailbox need not have them."""
+    paths = [f"{graph.user}/mailFolders/{name}?$select=id" for name in names]
+    parts = await Batch(graph, serial=True).get(paths)
+    found: set[str] = set()
+    for part in parts.values():
+        if part.status == 200:
+            found.add(text_of(part.body, "id", WHAT))
+        elif part.status != 404 or no_mailbox(part.fault, WHAT):
+            raise no_mailbox(part.fault, WHAT) or refusal(part.fault, WHAT, "mail")
+    return found
 
 
 async def _flat(graph: Graph) -> dict[str, Folder]:
@@ -124,16 +130,9 @@ async def _list(graph: Graph, found: dict[str, Folder], where: str) -> list[str]
     return parents
 
 
-async def _below(graph: Graph, folders: Mapping[str, Folder], names: tuple[str, ...]) -> set[str]:
-    """The folders with these well-known names, and all inside them."""
-    paths = [f"{graph.user}/mailFolders/{name}?$select=id" for name in names]
-    parts = await Batch(graph, serial=True).get(paths)
-    found: set[str] = set()
-    for part in parts.values():
-        if part.status == 200:
-            found.add(text_of(part.body, "id", WHAT))
-        elif part.status != 404:
-            raise no_mailbox(part.fault, WHAT) or refusal(part.fault, WHAT, "mail")
+def _below(folders: Mapping[str, Folder], roots: set[str]) -> set[str]:
+    """These folders, and all inside them."""
+    found = set(roots)
     while more := {one.id for one in folders.values() if one.parent in found and one.id not in found}:
         found |= more
     return found

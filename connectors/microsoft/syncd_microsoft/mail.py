@@ -10,7 +10,7 @@ from typing import Any
 from syncd.sdk import Blob, Context, Page, Partition, Record, Reject, Stream, StreamInfo, SyncdError, Tombstone
 
 from .api import IMMUTABLE, Graph, quoted
-from .folders import known_folder, mail_folders
+from .folders import HIDDEN_BY_OPTION, known_folders, mail_folders
 from .message import FIELDS, Message, query, record_alone, record_of
 from .mime import raw_message, raw_messages
 from .outlook import Feed, looked_at, pages_of
@@ -20,6 +20,7 @@ __all__ = ["MailStream"]
 
 WHAT = "mail"
 ITEMS = Sliced(Message)
+DUMPSTER = ("recoverableitemsdeletions",)  # what owners deleted for good, and administrators can still see
 OPTIONS: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -32,7 +33,8 @@ OPTIONS: dict[str, Any] = {
         "spam_trash": {
             "type": "boolean",
             "default": True,
-            "description": "Whether junk mail and deleted items are mirrored.",
+            "description": "Whether junk mail and deleted items are mirrored. Without them, deleting a message to "
+            "Deleted Items looks like deleting it for good.",
         },
     },
 }
@@ -44,7 +46,7 @@ class MailStream(Stream):
     info = StreamInfo("mail", "Mail", options_schema=OPTIONS)
 
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
-        return await mail_folders(ctx, spam_trash=ctx.options.get("spam_trash", True) is not False)
+        return await mail_folders(ctx, spam_trash=_spam_trash(ctx))
 
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         assert ctx.partition is not None
@@ -64,15 +66,25 @@ class MailStream(Stream):
             yield answer
 
     async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
-        """A feed says `deleted` of moves and deletions alike; the message itself says where it is (§8)."""
+        """A feed says `deleted` of moves and deletions alike; the message itself says where it is (§8).
+
+        What is now where this mailbox's mirror does not look is gone for it.
+        """
         graph = Graph(ctx, WHAT, (IMMUTABLE,))
         paths = {one: query(f"{graph.user}/messages/{quoted(one)}") for one in ids}
         here = ctx.partition.id if ctx.partition is not None else None
-        dumpster: list[str | None] = []
+        beyond: set[str] | None = None
         async for item in looked_at(graph, WHAT, paths, record_alone):
             if isinstance(item, Record) and item.partition != here:
-                dumpster = dumpster or [await known_folder(graph, "recoverableitemsdeletions")]
-                if item.partition is not None and item.partition == dumpster[0]:
-                    yield Tombstone(item.source_id)  # deleted by its owner, and kept for administrators only
+                if beyond is None:
+                    beyond = await known_folders(
+                        graph, DUMPSTER if _spam_trash(ctx) else (*DUMPSTER, *HIDDEN_BY_OPTION)
+                    )
+                if item.partition in beyond:
+                    yield Tombstone(item.source_id)
                     continue
             yield item
+
+
+def _spam_trash(ctx: Context) -> bool:
+    return ctx.options.get("spam_trash", True) is not False

@@ -16,7 +16,7 @@ from .throttle import CORRUPT
 __all__ = ["raw_message", "raw_messages"]
 
 WHAT = "mail content"
-CAP = 24 << 20  # bytes of a batch's answer: 18 MiB of mails
+CAP = 6 << 20  # bytes of a batch's answer, of which several copies are held for a moment
 LEAST = 2
 
 

@@ -59,7 +59,7 @@ class Chain:
         return link
 
 
-def decode(body: bytes, what: str) -> dict[str, Any]:
+def decode(body: bytes | bytearray, what: str) -> dict[str, Any]:
     """A JSON object. ProtocolError for anything else."""
     try:
         value = orjson.loads(body)

@@ -149,6 +149,13 @@ async def test_senseless_answers_are_protocol_errors(microsoft, body) -> None:
         await Batch(graph(microsoft), serial=False).get(paths(1))
 
 
+async def test_a_graph_without_batches_is_asked_singly(microsoft) -> None:
+    microsoft.answer = lambda request: httpx.Response(405) if is_batch(request) else ok(str(request.url))
+    found = await Batch(graph(microsoft), serial=True).get(paths(5))
+    assert [found[path].body for path in paths(5)] == [{"id": f"m{number}"} for number in range(5)]
+    assert len(microsoft.requests) == 6
+
+
 async def test_an_outer_429_is_raised(microsoft) -> None:
     microsoft.answer = lambda request: httpx.Response(
         429, json=error("TooManyRequests"), headers={"Retry-After": "2.5"}

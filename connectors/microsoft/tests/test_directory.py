@@ -95,7 +95,7 @@ async def test_accounts_have_address_name_state_and_organisation(microsoft) -> N
     assert found["bob"].address == "bob@acme.onmicrosoft.example"
     assert found["ana"].name == "Ana"
     assert {account.organization for account in found.values()} == {TENANT}
-    assert rest == [Bookmark({"v": 1, "delta": DELTA, "roles": {}, "organization": TENANT})]
+    assert rest == [Bookmark(place())]
 
 
 async def test_what_is_not_in_the_default_set_is_asked_for_in_large_pages(microsoft) -> None:
@@ -238,7 +238,14 @@ async def test_where_there_is_no_delta_every_import_is_a_full_one(microsoft) -> 
 
 
 def place(roles: Any = None, **more: Any) -> dict[str, Any]:
-    return {"v": 1, "delta": DELTA, "roles": {} if roles is None else roles, "organization": TENANT, **more}
+    return {
+        "v": 1,
+        "delta": DELTA,
+        "roles": {} if roles is None else roles,
+        "organization": TENANT,
+        "absent": {},
+        **more,
+    }
 
 
 async def test_a_delta_import_tells_what_changed_and_no_more(microsoft) -> None:
@@ -284,6 +291,30 @@ async def test_roles_that_changed_are_found_without_a_word_on_the_users(microsof
     found, rest = await again(microsoft, tenant, place({"ana": "admin", "cat": "admin"}))
     assert {one: account.role for one, account in found.items()} == {"ana": "user", "bob": "admin"}
     assert rest == [Bookmark(place({"bob": "admin", "cat": "admin"}))]
+
+
+async def test_whoever_lacked_something_is_looked_at_again(microsoft) -> None:
+    tenant = Tenant(user("ana"), user("bob"))
+    tenant.special = {"/users/bob/drive": fail(404, "ResourceNotFound", "User's mysite not found.")}
+    _, rest = await imported(microsoft, tenant)
+    assert rest[0].value["absent"] == {"bob": ["files"]}
+    assert await again(microsoft, tenant, rest[0].value) == ({}, rest), "and not told of while nothing changed"
+    tenant.special.clear()
+    found, rest = await again(microsoft, tenant, rest[0].value)
+    assert {one: dict(account.streams) for one, account in found.items()} == {"bob": {}}
+    assert rest[0].value["absent"] == {}
+
+
+async def test_a_place_of_another_graph_starts_a_full_import(microsoft) -> None:
+    with pytest.raises(CursorExpired):
+        await again(microsoft, Tenant(), place(delta="https://graph.microsoft.us/v1.0/users/delta?$deltatoken=x"))
+
+
+async def test_an_unknown_organisation_is_named_by_its_tenant_id(microsoft) -> None:
+    tenant = Tenant(user("ana"))
+    tenant.special = {"/organization": fail(403, "Authorization_RequestDenied")}
+    found, _ = await imported(microsoft, tenant)
+    assert found["ana"].organization == TENANT
 
 
 @pytest.mark.parametrize("status", [400, 410])

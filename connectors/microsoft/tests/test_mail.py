@@ -366,6 +366,19 @@ async def test_a_message_in_the_administrators_dumpster_is_deleted(microsoft) ->
     assert found == {"m1": Tombstone, "m2": Record}
 
 
+async def test_a_message_in_a_folder_left_out_by_option_is_gone_for_the_mirror(microsoft) -> None:
+    microsoft.routes(
+        {
+            f"{USER}/messages/m1": {"id": "m1", "parentFolderId": "BIN"},
+            f"{USER}/mailFolders/deleteditems": {"id": "BIN"},
+        }
+    )
+    (kept,) = await microsoft.get("mail", ["m1"])
+    assert isinstance(kept, Record)
+    (left,) = await microsoft.get("mail", ["m1"], options={"spam_trash": False})
+    assert isinstance(left, Tombstone)
+
+
 async def test_many_deletions_are_confirmed_and_none_is_guessed(microsoft) -> None:
     microsoft.routes(
         {f"{USER}/messages/m{number}": {"id": f"m{number}", "parentFolderId": "F1"} for number in range(0, 30, 10)}
