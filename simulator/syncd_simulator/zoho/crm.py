@@ -1,7 +1,7 @@
 """The CRM over HTTP: routes, versions, credits (zoho.md §8).
 
 Public: ROUTES, gate. Reads are in crm_read.py, writes in crm_write.py, metadata in crm_meta.py, queries in crm_coql.py,
-bulk reads in crm_bulk.py, push in crm_watch.py. Every call costs credits (§8.9); the header that tells the rest appears
+the recycle bin in crm_bin.py, bulk reads in crm_bulk.py, push in crm_watch.py. Every call costs credits (§8.9); the header that tells the rest appears
 once half of the budget is used.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from syncd_simulator.zoho import crm_bulk, crm_coql, crm_meta, crm_read, crm_watch, crm_write, errors
+from syncd_simulator.zoho import crm_bin, crm_bulk, crm_coql, crm_meta, crm_read, crm_watch, crm_write, errors
 from syncd_simulator.zoho.crm_store import CrmStore
 from syncd_simulator.zoho.wire import ApiError, Call, Handler, Reply, Route
 
@@ -85,10 +85,11 @@ ROUTES = [
     ),
     _route("GET", f"{ROOT}/settings/fields", crm_meta.settings_fields, "settings.fields.READ", "settings.READ"),
     _route("GET", f"{ROOT}/settings/fields/{{id}}", crm_meta.settings_field, "settings.fields.READ", "settings.READ"),
-    _route("GET", BIN, crm_write.bin_list, "settings.recycle_bin.READ"),
-    _route("DELETE", BIN, crm_write.bin_empty, "settings.recycle_bin.DELETE"),
-    _route("DELETE", f"{BIN}/{{id}}", crm_write.bin_empty, "settings.recycle_bin.DELETE"),
-    _route("POST", f"{BIN}/actions/restore", crm_write.bin_restore, "settings.recycle_bin.UPDATE"),
+    _route("GET", BIN, crm_bin.bin_list, "settings.recycle_bin.READ"),
+    _route("GET", f"{BIN}/{{id}}", crm_bin.bin_get, "settings.recycle_bin.READ"),
+    _route("DELETE", BIN, crm_bin.bin_empty, "settings.recycle_bin.DELETE"),
+    _route("DELETE", f"{BIN}/{{id}}", crm_bin.bin_empty, "settings.recycle_bin.DELETE"),
+    _route("POST", f"{BIN}/actions/restore", crm_bin.bin_restore, "settings.recycle_bin.UPDATE"),
     _route("POST", f"{ROOT}/coql", crm_coql.coql, "coql.READ"),
     _route("POST", WATCH, crm_watch.watch_create, "notifications.CREATE"),
     _route("PUT", WATCH, crm_watch.watch_replace, "notifications.UPDATE"),

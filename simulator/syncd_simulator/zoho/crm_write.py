@@ -1,13 +1,12 @@
-"""The CRM's writes: insert, update, upsert, delete, conversion, the recycle bin (zoho.md §8.2, §8.3).
+"""The CRM's writes: insert, update, upsert, delete, conversion (zoho.md §8.3).
 
-Public: the handlers below. Every element is judged by itself; what a write sets off (workflows, mail to participants)
+Public: the handlers below; body_of, each, answered, success for other writes. Every element is judged by itself; what a write sets off (workflows, mail to participants)
 goes to `crm.outbox`. Choices: without `trigger` workflows run; participants get mail unless `$send_notification` is false.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from syncd_simulator.zoho import errors
 from syncd_simulator.zoho.crm_check import (
     Refused,
     check_mandatory,
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
     from syncd_simulator.zoho.world import ZohoWorld
 
 __all__ = [
+    "answered",
+    "body_of",
+    "convert",
+    "each",
     "leads_convert",
     "meetings_cancel",
     "records_delete",
@@ -34,6 +37,7 @@ __all__ = [
     "records_update",
     "records_update_one",
     "records_upsert",
+    "success",
 ]
 
 MOST = 100
@@ -101,7 +105,8 @@ def answered(version: float, answers: list[JSON], statuses: list[int], *, good: 
     return Reply(status, {"data": answers})
 
 
-def _success(message: str, details: JSON, **more: Any) -> JSON:
+def success(message: str, details: JSON, **more: Any) -> JSON:
+    """The element of a record that was written."""
     return {"code": "SUCCESS", "details": details, "message": message, "status": "success"} | more
 
 
@@ -160,7 +165,7 @@ class _Writer:
     def insert(self, sent: JSON, path: str) -> JSON:
         """One new record."""
         record = self._insert(sent, path)
-        return _success("record added", _written(self.crm, record))
+        return success("record added", _written(self.crm, record))
 
     def _insert(self, sent: JSON, path: str) -> Record:
         values = normal(self.crm, self.module, sent, path)
@@ -183,7 +188,7 @@ class _Writer:
             )
             raise Refused(code, message, {"api_name": "id", "json_path": f"{path}.id"})
         self._update(record, sent, path)
-        return _success("record updated", _written(self.crm, record))
+        return success("record updated", _written(self.crm, record))
 
     def _update(self, record: Record, sent: JSON, path: str) -> None:
         self._may_change(record)
@@ -219,9 +224,9 @@ class _Writer:
             if same:
                 self._update(same[0], sent, path)
                 more = {"action": "update", "duplicate_field": name}
-                return _success("record updated", _written(self.crm, same[0]), **more)
+                return success("record updated", _written(self.crm, same[0]), **more)
         record = self._insert(sent, path)
-        return _success("record added", _written(self.crm, record), action="insert", duplicate_field=None)
+        return success("record added", _written(self.crm, record), action="insert", duplicate_field=None)
 
     def check_fields(self) -> list[str]:
         """In the order of the call, or the system's own and then the unique ones of the organisation."""
@@ -296,7 +301,7 @@ def _deleted(world: "ZohoWorld", call: Call, keys: list[str]) -> Reply:
             raise Refused("RECORD_LOCKED", "record is locked", {"id": record.id})
         crm.delete(table.module, record, call.user.id)
         _set_off(crm, table, record, "delete", triggers)
-        return _success("record deleted", {"id": record.id})
+        return success("record deleted", {"id": record.id})
 
     return answered(version, *each([{"id": key} for key in keys], work))
 
@@ -314,7 +319,7 @@ def meetings_cancel(world: "ZohoWorld", call: Call) -> Reply:
     if _elements(writer.body)[0].get("send_cancelling_mail"):
         _mail(writer.crm, writer.table, record, "cancellation")
     writer.crm.delete("Events", record, writer.by)
-    return Reply(200, {"data": [_success("Event cancelled successfully", {"id": record.id})]})
+    return Reply(200, {"data": [success("Event cancelled successfully", {"id": record.id})]})
 
 
 def leads_convert(world: "ZohoWorld", call: Call) -> Reply:
@@ -330,7 +335,7 @@ def leads_convert(world: "ZohoWorld", call: Call) -> Reply:
         "Contacts": {"name": crm.title("Contacts", contact), "id": contact.id},
         "Accounts": {"name": crm.title("Accounts", account), "id": account.id}, "Deals": None,
     }  # fmt: skip
-    return Reply(200, {"data": [_success("The record has been converted successfully", details)]})
+    return Reply(200, {"data": [success("The record has been converted successfully", details)]})
 
 
 CARRIED = ("First_Name", "Last_Name", "Email", "Phone", "Mobile", "Description", "Lead_Source")
@@ -344,57 +349,3 @@ def convert(crm: CrmStore, lead: Record, by: str) -> tuple[Record, Record]:
     crm.update("Leads", lead, {"Converted_Date_Time": crm.world.now()}, by)
     lead.converted = True
     return contact, account
-
-
-# -- the recycle bin (v8) -----------------------------------------------------------------------------------------------
-
-
-def bin_list(world: "ZohoWorld", call: Call) -> Reply:
-    """`GET /settings/recycle_bin`."""
-    crm = CrmStore.of(world)
-    page, size = int(call.get("page") or 1), world.capped("crm", int(call.get("per_page") or 200))
-    gone = [(module, entry) for module in MODULES for entry in crm.deleted(module) if entry.kind == "recycle"]
-    shown = gone[(page - 1) * size : page * size]
-    if not shown:
-        return Reply(204)
-    data = [
-        {
-            "display_name": entry.name, "deleted_time": stamp(crm, entry.at), "id": entry.record.id,
-            "owner": minified(crm, entry.record.values.get("Owner")), "deleted_by": minified(crm, entry.by),
-            "module": {"api_name": module, "id": crm.module_ids[module]},
-        }
-        for module, entry in shown
-    ]  # fmt: skip
-    info = {"per_page": size, "count": len(shown), "page": page, "more_records": len(gone) > page * size}
-    return Reply(200, {"recycle_bin": data, "info": info})
-
-
-def bin_restore(world: "ZohoWorld", call: Call) -> Reply:
-    """`POST /settings/recycle_bin/actions/restore` with `{"recycle_bin": [{"id": …}]}`."""
-    crm = CrmStore.of(world)
-    sent = body_of(call).get("recycle_bin")
-    if not isinstance(sent, list) or not sent:
-        raise ApiError(400, "MANDATORY_NOT_FOUND", "required field not found",
-                       details={"api_name": "recycle_bin", "json_path": "$.recycle_bin"})  # fmt: skip
-
-    def work(element: JSON, path: str) -> JSON:
-        key = str(element.get("id"))
-        if not any(crm.restore(module, key) for module in MODULES):
-            raise Refused("INVALID_DATA", "the id given seems to be invalid", {"json_path": f"{path}.id"})
-        return _success("record restored", {"id": key})
-
-    reply = answered(8.0, *each(sent, work, "$.recycle_bin"))
-    reply.body = {"recycle_bin": reply.body["data"]}
-    return reply
-
-
-def bin_empty(world: "ZohoWorld", call: Call) -> Reply:
-    """`DELETE /settings/recycle_bin?ids=…`: for good; all of it without ids, more than 1,000 in the background (202)."""
-    crm = CrmStore.of(world)
-    wanted = [key for key in (call.get("ids") or call.args.get("id") or "").split(",") if key]
-    keys = wanted or [entry.record.id for module in MODULES for entry in crm.deleted(module) if entry.kind == "recycle"]
-    done = [key for key in keys if any(crm.purge(module, key) for module in MODULES)]
-    if wanted and not done:
-        raise errors.not_found("crm") if call.args.get("id") else invalid("ids")
-    answers = [_success("record deleted", {"id": key}) for key in done]
-    return Reply(202 if len(keys) > 1_000 else 200, {"recycle_bin": answers})

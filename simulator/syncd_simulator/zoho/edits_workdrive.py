@@ -33,7 +33,7 @@ ENDINGS = ("txt", "pdf", "csv", "png", "docx")
 def workdrive_truth(world: "ZohoWorld", user: "User") -> dict[str, dict[str, JSON]]:
     """Partition → id → the item as listings show it to `user`, with `contentSha256` for uploaded files.
 
-    Partitions: "" for the private space, the id for team folders. Nothing that is in the trash; roots left out.
+    Without the JSON:API links. Partitions: "" for the private space, the id for team folders. Nothing that is in the trash; roots left out.
     """
     store = WorkDriveStore.of(world)
     if user.id in store.no_access:
@@ -43,6 +43,7 @@ def workdrive_truth(world: "ZohoWorld", user: "User") -> dict[str, dict[str, JSO
         items = found[partition] = {}
         for entry in store.below(root):
             shown = workdrive_view.item(world, entry, user, "")
+            del shown["links"], shown["relationships"]  # they depend on how the caller spells the host
             if not entry.is_folder and not entry.is_native:
                 shown["contentSha256"] = hashlib.sha256(entry.content or b"").hexdigest()
             items[entry.id] = shown

@@ -235,6 +235,7 @@ def test_the_bin_lists_restores_and_empties(crm: Crm) -> None:
         crm.edit("delete_crm_contact", key=key)
     listed = crm.ask("GET", "/settings/recycle_bin").json()["recycle_bin"]
     assert {entry["id"]: entry["module"]["api_name"] for entry in listed} == dict.fromkeys(keys, "Contacts")
+    assert crm.ask("GET", f"/settings/recycle_bin/{keys[0]}").json()["recycle_bin"][0]["id"] == keys[0]
     restore = {"recycle_bin": [{"id": keys[0]}, {"id": "4000000000000000001"}]}
     assert crm.ask("POST", "/settings/recycle_bin/actions/restore", restore).status_code == 207
     assert crm.ask("DELETE", "/settings/recycle_bin", params={"ids": keys[1]}).status_code == 200

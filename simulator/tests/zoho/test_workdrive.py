@@ -93,7 +93,7 @@ def drive() -> Iterator[Drive]:
 
 def shown(item: dict[str, Any]) -> dict[str, Any]:
     """What both listings and the truth have in common."""
-    return {name: value for name, value in item.items() if name not in ("links", "contentSha256")}
+    return {name: value for name, value in item.items() if name not in ("links", "relationships", "contentSha256")}
 
 
 # -- roots ----------------------------------------------------------------------------------------------------------
@@ -247,6 +247,11 @@ def test_trap_11_too_many_calls_are_429_f7008_with_minutes_to_wait_and_early_cal
     assert (early.status_code, early.headers["retry-after"]) == (429, "29")
     drive.clock.advance(30)
     assert drive.ask("GET", f"{API}/users/me").status_code == 200
+
+
+def test_trap_10_repeating_a_call_that_r008_refused_ends_in_429(drive: Drive) -> None:
+    answers = [drive.ask("GET", f"{API}/files/nosuchid").status_code for _ in range(20)]
+    assert answers == [401] * 18 + [429] * 2
 
 
 def test_six_calls_a_second_go_on_for_ever(drive: Drive) -> None:
