@@ -22,14 +22,23 @@ from syncd.sdk import (
     StreamInfo,
 )
 
-from .content import blob_of, download, editor_of, max_size, size_of
+from .content import EXPORTS, blob_of, download, editor_of, max_size, size_of
 from .walk import Walk
 from .wire import millis, rfc3339
 from .workdrive import Drive, Entry, name_of
 
 __all__ = ["FilesStream"]
 
-TYPES = MimeTypes(filenames=())  # Python's own table: the same on every machine
+TYPES = MimeTypes(filenames=())  # Python's own table: the same on every machine …
+for _mime, _extension in [
+    *((mime, f".{extension}") for extension, mime in EXPORTS.values()),  # … with what it does not know yet
+    ("application/vnd.oasis.opendocument.text", ".odt"),
+    ("application/vnd.oasis.opendocument.spreadsheet", ".ods"),
+    ("application/vnd.oasis.opendocument.presentation", ".odp"),
+    ("text/markdown", ".md"),
+    ("image/webp", ".webp"),
+]:
+    TYPES.add_type(_mime, _extension)
 FOLDER = "1001"  # §7.3: resource_type
 HIDDEN = ("51", "61")  # §7.3: status of what is in the trash, or deleted
 DISPLAY = ("created", "modified", "uploaded", "opened", "status_change")  # §7.3: text in the viewer's language and zone

@@ -316,6 +316,22 @@ async def test_an_uploaded_office_file_is_no_native_document(zoho: Canned) -> No
     serve(zoho, root=listing(file("w", size=9, type="writer", extn="docx")))
     (page,) = await walk(zoho)
     assert (page.items[0].blob.ref, page.items[0].blob.size) == ({"id": "w"}, 9)
+    assert page.items[0].summary["mime_type"] == "text/plain"  # its name says .txt
+
+
+@pytest.mark.parametrize(
+    ("name", "mime_type"),
+    [
+        ("a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        ("a.pdf", "application/pdf"),
+        ("a", "text/plain"),
+        ("a.unheard-of", None),
+    ],
+)
+async def test_types_are_told_by_names(zoho: Canned, name: str, mime_type: str | None) -> None:
+    serve(zoho, root=listing(file("f", name=name)))
+    (page,) = await walk(zoho)
+    assert page.items[0].summary["mime_type"] == mime_type
 
 
 async def test_an_export_without_a_route_comes_from_the_content_host(zoho: Canned) -> None:
