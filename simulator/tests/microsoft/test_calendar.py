@@ -251,6 +251,19 @@ def test_events_outside_of_the_window_are_removed_in_later_rounds_only(desk: Des
     assert desk.refused("GET", f"/events/{near.id}") == (404, "ErrorItemNotFound")
 
 
+def test_an_exception_that_left_the_window_is_removed_and_its_series_comes_again(desk: Desk) -> None:
+    weekly = {"type": "weekly", "interval": 1, "daysOfWeek": ["sunday"]}
+    times = {"start": when("2026-12-20T09:00:00"), "end": when("2026-12-20T10:00:00")}
+    scope = {"type": "numbered", "numberOfOccurrences": 4}
+    master = desk.editor.add_series(desk.user, desk.calendar, weekly, scope, **times)
+    _, link = desk.round()
+    moved = {"start": when("2027-01-02T09:00:00"), "end": when("2027-01-02T10:00:00")}
+    exception = desk.editor.change_instance(event=master, slot=date(2026, 12, 27), **moved)
+    items, _ = desk.round(link)
+    assert kinds(items) == ["occurrence", "removed", "seriesMaster"]
+    assert [item["id"] for item in items if "@removed" in item] == [exception.id]
+
+
 def test_deleting_a_series_removes_its_master_and_says_nothing_of_occurrences(desk: Desk) -> None:
     master = desk.series()
     _, link = desk.round()

@@ -253,6 +253,11 @@ def test_trap_40_whatever_has_attendees_sends_mail_and_nothing_else_does(desk: D
     desk.ask("DELETE", f"/events/{quiet['id']}")
     desk.editor.delete_event(event=desk.editor.add_event(desk.user, attendees=[GUEST]))  # people's own doing
     assert desk.world.outbox == []
+    invited = desk.editor.add_event(desk.user, attendees=[GUEST])
+    invited.fields |= {"isOrganizer": False}
+    desk.ask("PATCH", f"/events/{invited.id}", {"showAs": "free"})
+    desk.ask("DELETE", f"/events/{invited.id}")
+    assert desk.world.outbox == []
     loud = desk.create(attendees=[GUEST], responseRequested=False, hideAttendees=True)
     desk.ask("PATCH", f"/events/{loud['id']}", {"subject": "Changed"})
     desk.ask("DELETE", f"/events/{loud['id']}")

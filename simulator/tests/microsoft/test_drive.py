@@ -215,13 +215,15 @@ def test_children_may_come_before_their_folders(desk: Desk) -> None:
 
 def test_a_round_since_a_time_shows_what_changed_since(desk: Desk) -> None:
     old = desk.file("old.txt")
-    gone = desk.file("gone.txt")
+    edited, gone = desk.file("edited.txt"), desk.file("gone.txt")
     desk.world.clock.advance(3600)
     new = desk.file("new.txt")
+    desk.editor.edit_file(item=edited, content=b"other")
     desk.editor.delete_file(item=gone)
     items, link = desk.round(f"{desk.mine}/root/delta?token=2026-11-21T12%3A30%3A00Z")
     found = by_id(items)
-    assert (new.id in found, old.id in found, "deleted" in found[gone.id]) == (True, False, True)
+    assert (new.id in found, edited.id in found, old.id in found) == (True, True, False)
+    assert "deleted" in found[gone.id]
     assert desk.round(link)[0] == []
     assert desk.refused(f"{desk.mine}/root/delta?token=nonsense")[0] == 400
 
