@@ -21,25 +21,27 @@ from starlette.types import Receive, Scope, Send
 from syncd_simulator.line import ConnectionDropped
 from syncd_simulator.microsoft import (
     batch,
+    calendar,
     contacts,
     directory,
+    drive,
     errors,
     exchange,
     mail,
     mailfolders,
-    parts,
     roles,
     settings,
-    subscriptions,
 )
 from syncd_simulator.microsoft.admin_door import AdminDoor
 from syncd_simulator.microsoft.requestlog import Asked
-from syncd_simulator.microsoft.wire import ApiError, Call, Reply, Routes, segments_of
+from syncd_simulator.microsoft.wire import JSON, ApiError, Call, Reply, Routes, segments_of
 from syncd_simulator.microsoft.world import MicrosoftWorld
 
 __all__ = ["Dispatcher", "microsoft_app"]
 
-MODULES: tuple[Any, ...] = (contacts, mail, mailfolders, exchange, settings, directory, roles, subscriptions)
+MODULES: tuple[Any, ...] = (
+    contacts, mail, mailfolders, exchange, settings, directory, roles, calendar, drive,
+)  # fmt: skip
 ROOT = "/v1.0/"
 MAILBOX = {"contacts", "calendar", "mail", "settings"}  # APIs that one user's mailbox answers
 JSON_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
@@ -53,20 +55,21 @@ class Dispatcher:
         self.world = world
         self.routes = Routes()
         self.shuffle = random.Random(f"batch {world.seed}")
-        for module in (*MODULES, *parts.modules()):
+        self.pending: dict[str, list[JSON]] = {}  # responses of batches that are still to be fetched
+        for module in MODULES:
             self.routes.add(module.API, module.READ, module.WRITE, module.ROUTES)
 
     def handle(self, call: Call) -> Reply:
         """The answer to one outer request."""
         if call.root.partition("://")[2].startswith(DOWNLOAD_HOSTS):
             call.api = call.method = "downloads"
-            return self._guarded(call, lambda: parts.download(self.world, call))
+            return self._guarded(call, lambda: drive.download(self.world, call))
         if call.path.lower().endswith("/oauth2/v2.0/token") and call.http == "POST":
             call.api = call.method = "token"
             return self._guarded(call, lambda: self.world.credentials.token(call))
-        if call.path.lower() == ROOT + "$batch" and call.http == "POST":
+        if call.path.lower() == ROOT + "$batch" and call.http in ("GET", "POST"):
             call.api = call.method = "batch"
-            self.world.batches += 1
+            self.world.batches += call.http == "POST"
             return self._guarded(call, lambda: self._batch(call))
         return self.one(call)
 
@@ -132,7 +135,7 @@ class Dispatcher:
         call.token = self.world.credentials.bearer(call)
         if call.token is None:
             raise self.world.credentials.refusal(call)
-        return batch.run(self, call)
+        return batch.run(self, call) if call.http == "POST" else batch.more(self, call)
 
     def _note(self, call: Call, reply: Reply) -> None:
         who = call.owner.address if call.owner else call.args.get("u", "")
@@ -170,8 +173,6 @@ class Endpoint:
         with self.world.lock:
             reply = self.dispatcher.handle(call)
             delay = reply.delay + (self.world.latency if call.api != "token" else 0)
-        if reply.defer is not None:
-            reply = await asyncio.to_thread(reply.defer)
         body = encode(reply)
         if reply.rewrite is not None:
             body = reply.rewrite(body)

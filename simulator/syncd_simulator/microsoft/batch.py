@@ -1,6 +1,6 @@
 """`$batch`: up to twenty requests in one (microsoft.md §12).
 
-Public: run.
+Public: run, more.
 """
 
 import base64
@@ -13,7 +13,7 @@ from syncd_simulator.microsoft.wire import JSON, ApiError, Call, Reply
 if TYPE_CHECKING:
     from syncd_simulator.microsoft.app import Dispatcher
 
-__all__ = ["run"]
+__all__ = ["more", "run"]
 
 MOST = 20
 ATTEMPTED = "Failed because a request that it depends on failed."
@@ -33,7 +33,25 @@ def run(dispatcher: "Dispatcher", outer: Call) -> Reply:
             del left[key]
     responses = list(answers.values())
     dispatcher.shuffle.shuffle(responses)
-    return Reply(200, {"responses": responses}, delay=max(delays))
+    return Reply(200, _body(dispatcher, outer, responses), delay=max(delays))
+
+
+def _body(dispatcher: "Dispatcher", outer: Call, responses: list[JSON]) -> JSON:
+    """All responses, or with `world.batch_page` the first so many and a link to the rest."""
+    size = dispatcher.world.batch_page
+    if size is None or len(responses) <= size:
+        return {"responses": responses}
+    token = dispatcher.world.guid()
+    dispatcher.pending[token] = responses[size:]
+    return {"responses": responses[:size], "@odata.nextLink": f"{outer.root}/v1.0/$batch?$skiptoken={token}"}
+
+
+def more(dispatcher: "Dispatcher", call: Call) -> Reply:
+    """The rest of a batch's responses."""
+    responses = dispatcher.pending.pop(call.get("$skiptoken") or "", None)
+    if responses is None:
+        raise ApiError(400, "BadRequest", "Invalid batch link.")
+    return Reply(200, _body(dispatcher, call, responses))
 
 
 def _run_wave(
@@ -54,7 +72,9 @@ def _run_wave(
         entered.append(mailbox)
         reply = dispatcher.one(call)
         delays.append(reply.delay)
-        answers[key] = _response(left[key]["id"], reply)
+        answers[key] = answer = _response(left[key]["id"], reply)
+        if dispatcher.shuffle.random() < 0.5:  # §12: names come in varying case
+            answer["headers"] = {name.lower(): value for name, value in answer["headers"].items()}
     for mailbox in entered:
         world.leave(mailbox)
 

@@ -36,6 +36,11 @@ LISTS = {
 }
 ADDRESSES = ("businessAddress", "homeAddress", "otherAddress")
 FIELDS = frozenset((*TEXTS, *LISTS, *ADDRESSES))
+KNOWN = FIELDS | {
+    "id", "createdDateTime", "lastModifiedDateTime", "changeKey", "parentFolderId", "primaryEmailAddress",
+    "secondaryEmailAddress", "tertiaryEmailAddress",
+}  # fmt: skip
+FOLDER_FIELDS = ("id", "parentFolderId", "displayName")
 BLANK: JSON = dict.fromkeys(TEXTS) | {name: [] for name in LISTS} | {name: {} for name in ADDRESSES}
 NO_DELTA_OPTIONS = ("$filter", "$orderby", "$expand", "$search")
 TAG = re.compile(
@@ -69,7 +74,7 @@ def folder_shown(folder: Folder) -> JSON:
 
 
 def _answer(world: "MicrosoftWorld", call: Call, contact: Contact) -> JSON:
-    item = project(shown(world, contact, call.immutable), select_of(call))
+    item = project(shown(world, contact, call.immutable), select_of(call, KNOWN, "contact"))
     wanted = EXPANDED.search(call.get("$expand") or "")
     if wanted and wanted[1] in contact.tags:
         item["singleValueExtendedProperties"] = [{"id": wanted[1], "value": contact.tags[wanted[1]]}]
@@ -110,14 +115,14 @@ def list_children(world: "MicrosoftWorld", call: Call) -> JSON:
 
 
 def _folders_page(world: "MicrosoftWorld", call: Call, found: list[Folder]) -> JSON:
-    select = select_of(call)
+    select = select_of(call, FOLDER_FIELDS, "contactFolder")
     context = f"users('{call.user.id}')/contactFolders"
     return page(world, call, API, found, lambda folder: project(folder_shown(folder), select), context)
 
 
 def get_folder(world: "MicrosoftWorld", call: Call) -> JSON:
     """One folder; `contacts` names the default one."""
-    return project(folder_shown(_folder(call)), select_of(call))
+    return project(folder_shown(_folder(call)), select_of(call, FOLDER_FIELDS, "contactFolder"))
 
 
 def list_contacts(world: "MicrosoftWorld", call: Call) -> JSON:
@@ -164,7 +169,7 @@ def _contacts_feed(world: "MicrosoftWorld", call: Call) -> delta.Feed:
     unsupported(call, *NO_DELTA_OPTIONS)
     box = call.user.mailbox
     folder = _folder(call) if "f" in call.args else box.contact_folders[box.default_contacts]
-    select = select_of(call)
+    select = select_of(call, KNOWN, "contact")
     where = f"contactfolders/{folder.id}/contacts" if "f" in call.args else "contacts"
 
     def show(now: Call, key: str) -> JSON | None:
@@ -196,7 +201,7 @@ def folders_delta(world: "MicrosoftWorld", call: Call) -> Reply:
 
 def _folders_feed(world: "MicrosoftWorld", call: Call) -> delta.Feed:
     unsupported(call, *NO_DELTA_OPTIONS)
-    box, select = call.user.mailbox, select_of(call)
+    box, select = call.user.mailbox, select_of(call, FOLDER_FIELDS, "contactFolder")
 
     def show(now: Call, key: str) -> JSON | None:
         folder = box.contact_folders.get(key)

@@ -147,6 +147,7 @@ class DeltaStore:
         self.resync = "apply"  # or "upload": what drives ask for
         self.resync_form = "inner"  # or "short" (§4: the error page's names), "message" (text only)
         self.resync_location = True
+        self.too_large: dict[str, int] = {}  # kind: pages of more items fail with 503 (§3)
         self.chains = 0
 
     def chain(self) -> Chain:
@@ -316,6 +317,8 @@ def _page(
     """Render as many changes as fit, and the link to what follows. Without a `start` the round begins."""
     size = call.page_size or (call.number("$top", LIMIT) if feed.by_top else None) or feed.size
     size = max(1, min(size, LIMIT, world.page_cap.get(feed.kind, LIMIT)))
+    if size > world.delta.too_large.get(feed.kind, LIMIT):
+        raise ApiError(503, "serviceNotAvailable", "The request timed out while the changes were collected.")
     if start is None and world.quirks.on("empty_page", feed.kind):
         size = 0
     end = (start or 0) + size

@@ -32,7 +32,7 @@ class Fault:
     """One rule. Filters left empty match all; `times` None means for ever; `skip` lets the first matches pass.
 
     `method` is a glob over method and path template, `path` a regular expression over path and query, `user` an id
-    or an address, `api` one of token, contacts, calendar, mail, drive, directory, settings, subscriptions, batch,
+    or an address, `api` one of token, contacts, calendar, mail, drive, directory, settings, batch,
     downloads.
     """
 

@@ -43,7 +43,7 @@ def _mail(call: Call) -> Mail:
 def list_messages(world: "MicrosoftWorld", call: Call) -> JSON:
     """Messages of one folder or of the whole mailbox, newest first."""
     mails = messages_of(call, folder_of(call)) if "f" in call.args else list(call.user.mailbox.mails.values())
-    select = select_of(call)
+    select = select_of(call, mailview.KNOWN, "message")
     if text := call.get("$filter"):
         test = _conditions(text)
         mails = [mail for mail in mails if test(world, mail)]
@@ -84,7 +84,9 @@ def _condition(term: str) -> Test:
 
 def get_message(world: "MicrosoftWorld", call: Call) -> Reply:
     """One message, wherever it is."""
-    return Reply(200, mailview.shown(world, call, _mail(call), select_of(call)), _applied(call))
+    return Reply(
+        200, mailview.shown(world, call, _mail(call), select_of(call, mailview.KNOWN, "message")), _applied(call)
+    )
 
 
 def _applied(call: Call) -> dict[str, str]:
@@ -127,7 +129,7 @@ def _feed(world: "MicrosoftWorld", call: Call) -> delta.Feed:
     _check_options(call)
     gone = "ErrorSyncFolderNotFound" if call.get("$deltatoken") or call.get("$skiptoken") else "ErrorItemNotFound"
     folder = folder_of(call, code=gone)
-    select, since = select_of(call), _since(call)
+    select, since = select_of(call, mailview.KNOWN, "message"), _since(call)
 
     def show(now: Call, key: str) -> JSON | None:
         mail = call.user.mailbox.mails.get(key)

@@ -18,6 +18,8 @@ __all__ = ["API", "READ", "ROUTES", "WRITE", "folder_of"]
 API = "mail"
 READ = {"Mail.Read", "Mail.ReadWrite", "Mail.ReadBasic.All"}
 WRITE = {"Mail.ReadWrite"}
+FIELDS = ("id", "displayName", "parentFolderId", "childFolderCount", "unreadItemCount", "totalItemCount", "sizeInBytes",
+          "isHidden")  # fmt: skip
 OTHER_NAMES = {"clutter", "scheduled", "conflicts", "localfailures", "serverfailures", *WELL_KNOWN}
 
 
@@ -55,7 +57,7 @@ def messages_of(call: Call, folder: Folder) -> list[Any]:
 
 def _children(world: "MicrosoftWorld", call: Call, parent: str) -> JSON:
     """One level, without hidden folders unless asked for."""
-    box, select = call.user.mailbox, select_of(call)
+    box, select = call.user.mailbox, select_of(call, FIELDS, "mailFolder")
     hidden = (call.get("includeHiddenFolders") or "").lower() == "true"
     found = [f for f in box.children(box.mail_folders, parent) if hidden or not f.hidden]
     context = f"users('{call.user.id}')/mailFolders"
@@ -74,7 +76,7 @@ def list_children(world: "MicrosoftWorld", call: Call) -> JSON:
 
 def get_folder(world: "MicrosoftWorld", call: Call) -> JSON:
     """One folder."""
-    return project(shown(call, folder_of(call)), select_of(call))
+    return project(shown(call, folder_of(call)), select_of(call, FIELDS, "mailFolder"))
 
 
 def folders_delta(world: "MicrosoftWorld", call: Call) -> Reply:
@@ -84,7 +86,7 @@ def folders_delta(world: "MicrosoftWorld", call: Call) -> Reply:
 
 def _feed(world: "MicrosoftWorld", call: Call) -> delta.Feed:
     unsupported(call, "$filter", "$orderby", "$expand", "$search")
-    box, select = call.user.mailbox, select_of(call)
+    box, select = call.user.mailbox, select_of(call, FIELDS, "mailFolder")
 
     def show(now: Call, key: str) -> JSON | None:
         folder = box.mail_folders.get(key)

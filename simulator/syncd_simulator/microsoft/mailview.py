@@ -67,7 +67,11 @@ ON_REQUEST: dict[str, Maker] = {
     "internetMessageHeaders": lambda world, call, mail: [
         {"name": name, "value": str(value)} for name, value in message_from_bytes(mail.raw).items()
     ],
+    "uniqueBody": lambda world, call, mail: _body(call, mail),
+    "conversationIndex": lambda world, call, mail: base64.b64encode(mail.conversation[8:30].encode()).decode(),
 }
+BODIES = {"body", "bodyPreview", "uniqueBody"}
+KNOWN = frozenset({"id", *DEFAULT, *ON_REQUEST})
 BY_LOWER = {name.lower(): name for name in (*DEFAULT, *ON_REQUEST)}
 
 
@@ -77,7 +81,10 @@ def shown(world: "MicrosoftWorld", call: Call, mail: Mail, select: list[str] | N
     if typed or mail.meeting:
         item["@odata.type"] = "#microsoft.graph.eventMessageRequest" if mail.meeting else "#microsoft.graph.message"
     names = list(DEFAULT) if select is None else [BY_LOWER[n.lower()] for n in select if n.lower() in BY_LOWER]
+    basic = not world.permissions & {"Mail.Read", "Mail.ReadWrite"} and not (call.token and call.token.user)
     for name in names:
+        if basic and name in BODIES:
+            continue
         item[name] = (DEFAULT.get(name) or ON_REQUEST[name])(world, call, mail)
     return item
 

@@ -5,6 +5,7 @@ and users without mailbox have nothing.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from syncd_simulator.microsoft import contacts as contacts_api
@@ -45,7 +46,12 @@ def mail(world: "MicrosoftWorld", user: "User") -> Truth:
     }  # fmt: skip
 
 
-KINDS = ("contacts", "calendar", "files", "mail")
+KINDS: dict[str, Callable[["MicrosoftWorld", "User"], Truth]] = {
+    "contacts": contacts,
+    "calendar": parts.calendar_snapshot,
+    "files": parts.drive_snapshot,
+    "mail": mail,
+}
 
 
 def snapshot(world: "MicrosoftWorld", user: "User", kind: str) -> Truth:
@@ -54,11 +60,7 @@ def snapshot(world: "MicrosoftWorld", user: "User", kind: str) -> Truth:
         raise KeyError(kind)
     if user.suspended or user.guest or user.id not in world.users:
         return {}
-    if kind == "files":
-        found: Truth = {} if user.drive_trouble else parts.snapshot_of(kind, world, user)
-    elif not user.has_mailbox:
-        found = {}
-    else:
-        found = {"contacts": contacts, "mail": mail}[kind](world, user) if kind != "calendar" else parts.snapshot_of(
-            kind, world, user)  # fmt: skip
+    if (user.drive_trouble if kind == "files" else user.mailbox_trouble) is not None:
+        return {}
+    found = KINDS[kind](world, user)
     return {partition: items for partition, items in found.items() if items}

@@ -32,9 +32,8 @@ IMMUTABLE = "immutableid"
 class Reply:
     """An answer. `body`: a JSON value, bytes as they are (say their Content-Type), or None for no body.
 
-    The next four are faults of the line: seconds to wait, part of the body after which the connection drops, no
-    answer at all, and a function that changes the final bytes. `defer`, run in a thread without the world's lock,
-    makes the real answer.
+    The last four are faults of the line: seconds to wait, part of the body after which the connection drops, no
+    answer at all, and a function that changes the final bytes.
     """
 
     status: int = 200
@@ -44,7 +43,6 @@ class Reply:
     cut: float | None = None
     reset: bool = False
     rewrite: Callable[[bytes], bytes] | None = None
-    defer: "Callable[[], Reply] | None" = None
 
 
 class ApiError(Exception):
@@ -173,10 +171,16 @@ def parse_prefer(text: str) -> dict[str, str]:
     return found
 
 
-def select_of(call: Call) -> list[str] | None:
-    """The properties that `$select` names; None when all are meant."""
+def select_of(call: Call, known: Iterable[str] = (), kind: str = "") -> list[str] | None:
+    """The properties that `$select` names; None when all are meant. 400 for one that is not among `known`."""
     text = call.get("$select")
-    return [name.strip() for name in text.split(",") if name.strip()] if text else None
+    names = [name.strip() for name in text.split(",") if name.strip()] if text else None
+    lower = {name.lower() for name in known}
+    for name in names or ():
+        if lower and name != "*" and name.lower() not in lower:
+            raise ApiError(400, "BadRequest", f"Parsing OData Select and Expand failed: Could not find a property "
+                           f"named '{name}' on type 'microsoft.graph.{kind}'.")  # fmt: skip
+    return names
 
 
 def project(item: JSON, select: list[str] | None) -> JSON:
@@ -224,15 +228,15 @@ def segments_of(path: str) -> tuple[list[str], list[tuple[str, str]]]:
     for part in path.strip("/").split("/"):
         if part.lower().startswith("microsoft.graph."):
             part = part[len("microsoft.graph.") :]
-        match = KEYED.fullmatch(part)
-        if KEYED_DELTA.fullmatch(part) and part != "delta()":
+        part = part.removesuffix("()")
+        if KEYED_DELTA.fullmatch(part):
             name, _, value = part[6:-1].partition("=")
             segments.append("delta")
             extra.append((unquote(name), unquote(value.strip("'"))))
-        elif match is None:
-            segments.append(part.removesuffix("()"))
-        else:
+        elif match := KEYED.fullmatch(part):
             segments += [match[1], match[2]]
+        else:
+            segments.append(part)
     return segments, extra
 
 

@@ -103,7 +103,7 @@ class MicrosoftWorld:
     Knobs: `permissions` (application permissions), `page_cap[kind]`, `quirks` and `delta` (see delta.py), `quotas`,
     `faults`, `graph_root` (the cloud whose scope the token host wants, beside the root that is asked), `concurrency`
     (requests at once per mailbox), `latency` (seconds that every answer takes), `back_and_forth` (§8: a message that
-    left a folder and came back stays missing there). Read-outs: `requests`, `most_at_once[user id]`,
+    left a folder and came back stays missing there), `batch_page` (so many responses at a time). Read-outs: `requests`, `most_at_once[user id]`,
     `mail_counter[user id, message id]`, `outbox` (mails that writing sent).
     """
 
@@ -143,6 +143,7 @@ class MicrosoftWorld:
         self.epochs: Counter[tuple[str, str]] = Counter()
         self.sequence = 0
         self.batches = 0
+        self.batch_page: int | None = None
         self._last_ids: dict[str, str] = {}
         self.page_tokens: dict[str, tuple[str, int]] = {}
         self.in_flight: Counter[str] = Counter()

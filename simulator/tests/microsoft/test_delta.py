@@ -174,3 +174,9 @@ def test_a_generation_may_pass_while_pages_are_read(site: Any) -> None:
     for _ in range(2):
         site.get(old, {"Prefer": "odata.maxpagesize=1"})
     assert site.refused(old)[1]["code"] == "SyncStateNotFound"
+
+
+def test_large_pages_may_fail_and_small_ones_work(site: Any) -> None:
+    site.world.delta.too_large["mail"] = 2
+    assert site.refused(site.inbox() + "/delta", headers={"Prefer": "odata.maxpagesize=50"})[0] == 503
+    assert site.round(site.inbox() + "/delta", {"Prefer": "odata.maxpagesize=2"}).items

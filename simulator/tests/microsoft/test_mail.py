@@ -210,3 +210,20 @@ def test_sync_folder_not_found(site: Any) -> None:
     site.editor.delete_mail_folder(site.ada, folder)
     assert site.refused(link)[0] == 404
     assert site.refused(f"{box_path(site)}/{folder.id}/messages")[1]["code"] == "ErrorItemNotFound"
+
+
+@pytest.mark.parametrize(
+    "path", ["messages", "mailFolders", "contacts", "contactFolders", "mailFolders/inbox/messages/delta"]
+)
+def test_unknown_properties_cannot_be_selected(site: Any, path: str) -> None:
+    status, error = site.refused(f"/users/{site.ada.id}/{path}?$select=id,nonsense")
+    assert (status, error["code"]) == (400, "BadRequest")
+    assert "Could not find a property named 'nonsense'" in error["message"]
+
+
+def test_basic_permission_gives_no_bodies(site: Any) -> None:
+    site.world.permissions = {"Mail.ReadBasic.All"}
+    mail = next(iter(site.ada.mailbox.mails.values()))
+    path = f"/users/{site.ada.id}/messages/{mail.key}"
+    assert not {"body", "bodyPreview"} & site.get(path).keys()
+    assert site.refused(path + "/$value")[1]["code"] == "ErrorAccessDenied"
