@@ -21,6 +21,7 @@ PLAIN = (
     "title", "description", "richtext_description", "location", "url", "isprivate", "enable_eventmanagement", "color",
     "transparency", "attendees", "group_list", "group_attendees", "reminders", "allowForwarding", "conference",
 )  # fmt: skip
+LISTS = ("attendees", "reminders", "group_list")
 WRITERS = ("owner", "edit", "delegate")
 EDIT_TYPES = ("only", "following", "all")
 
@@ -104,6 +105,10 @@ def _rule(data: JSON) -> str:
 
 
 def _values(data: JSON) -> JSON:
+    for name in LISTS:
+        items = data.get(name, [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise ApiError(400, "PATTERN_NOT_MATCHED", name)
     return {name: copy.deepcopy(data[name]) for name in PLAIN if name in data}
 
 
@@ -181,11 +186,16 @@ def update(world: ZohoWorld, call: Call) -> JSON:
     )  # fmt: skip
     if original and _edit_type(data) == "only":
         _check_slot(found, master, original)
-        changed.rrule, changed.recurrence, changed.id = "", original, world.new_id()
+        changed.rrule, changed.recurrence, changed.gone = "", original, set()
+        changed.id = current.id if current.recurrence else world.new_id()
     elif original and _edit_type(data) == "following":
         _check_slot(found, master, original)
         _cut(found, master, original, world.millis())
         changed.uid, changed.id, changed.gone = calendars_of(world).new_event_uid(), world.new_id(), set()
+    elif changed.start != master.start or changed.rrule != master.rrule:
+        changed.gone = set()  # another pattern: what was changed or called off has no place in it
+        for event in found.exceptions(master.uid):
+            del found.events[event.key]
     found.put(changed, world.millis())
     _tell(world, call, data, changed)
     return _shown(world, found, changed)
@@ -193,6 +203,8 @@ def update(world: ZohoWorld, call: Call) -> JSON:
 
 def _check_slot(found: Calendar, master: Event, original: str) -> None:
     known = f"{master.uid}_{original}" in found.events
+    if not known and not master.rrule:
+        raise ApiError(404, "EVENT_NOT_FOUND")
     if not known and not any(slot[0] == original for slot in found.occurrences(master, float("-inf"), float("inf"))):
         raise ApiError(404, "EVENT_NOT_FOUND")
 

@@ -41,7 +41,7 @@ def _include(call: Call) -> set[str]:
 
 def _positive(call: Call, name: str, default: int) -> int:
     text = call.get(name) or str(default)
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ApiError(400, "INVALID_PARAMETER", name)
     return int(text)
 
@@ -118,7 +118,7 @@ def contact(world: ZohoWorld, call: Call) -> Reply:
 def sync(world: ZohoWorld, call: Call) -> Reply:
     """`GET /sync/self/contacts`: changed since `filter_updated_time`; deleted ones with `include=show_deleted`."""
     text = call.get("filter_updated_time") or "0"
-    if not text.isdigit():
+    if not text.isdecimal():
         raise ApiError(400, "INVALID_PARAMETER", "filter_updated_time")
     include, book = _include(call), books(world).of(call.user)
     changes = book.changes(int(text), deleted="show_deleted" in include)
@@ -156,7 +156,8 @@ def _fields(value: Any) -> JSON:
     if unknown := set(value) - WRITABLE - {"contact_id"}:
         raise ApiError(400, "INVALID_DATA", f"unknown field {min(unknown)}")
     for name in SUB_LISTS:
-        if not isinstance(value.get(name, []), list):
+        items = value.get(name, [])
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise ApiError(400, "INVALID_DATA", f"{name} is no list")
     return {name: value[name] for name in value if name in WRITABLE}
 

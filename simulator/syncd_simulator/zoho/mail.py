@@ -46,7 +46,7 @@ def gate(world: ZohoWorld, call: Call) -> Reply | None:
 def mailbox(world: ZohoWorld, call: Call) -> Mailbox:
     """The mailbox of the path's account, if the token may read it (§4.1)."""
     account = call.args["account"]
-    if not account.isdigit():
+    if not account.isdecimal():
         raise ApiError(404, "URL_RULE_NOT_CONFIGURED")
     owner = next((user for user in world.users.values() if user.account_id == account), None)
     if owner is None:
@@ -61,7 +61,7 @@ def _root(call: Call) -> str:
 
 
 def _numeric(*texts: str) -> None:
-    if not all(text.isdigit() for text in texts):
+    if not all(text.isdecimal() for text in texts):
         raise ApiError(404, "URL_RULE_NOT_CONFIGURED")
 
 

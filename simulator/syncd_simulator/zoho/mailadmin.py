@@ -99,7 +99,7 @@ def accounts(world: ZohoWorld, call: Call) -> Reply:
 
 def account(world: ZohoWorld, call: Call) -> Reply:
     """`GET /accounts/{account}`."""
-    if not call.args["account"].isdigit():
+    if not call.args["account"].isdecimal():
         raise ApiError(404, "URL_RULE_NOT_CONFIGURED")
     if call.args["account"] != call.user.account_id:
         raise ApiError(404, "INVALID_ACCOUNT", f"Account id {call.args['account']} is invalid")
@@ -121,7 +121,7 @@ def organization(world: ZohoWorld, call: Call) -> Reply:
 
 def _own(world: ZohoWorld, call: Call) -> None:
     zoid = call.args.get("zoid", world.zoid)
-    if not zoid.isdigit():
+    if not zoid.isdecimal():
         raise ApiError(404, "URL_RULE_NOT_CONFIGURED")
     if zoid != world.zoid:
         raise ApiError(404, "INVALID_ORGANIZATION", f"Organization id {zoid} is invalid")
@@ -152,7 +152,7 @@ def organization_accounts(world: ZohoWorld, call: Call) -> Reply:
 
 def _number(call: Call, name: str, default: int) -> int:
     text = call.get(name) or str(default)
-    if not text.isdigit():
+    if not text.isdecimal():
         raise ApiError(400, "PATTERN_NOT_MATCHED", f"{name} is not a number")
     return int(text)
 

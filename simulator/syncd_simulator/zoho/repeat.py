@@ -4,15 +4,20 @@ Public: BadRule, check, slots.
 """
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 __all__ = ["BadRule", "check", "slots"]
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+LAST = date.max.toordinal() - 366
 MOST = 5000  # occurrences looked at for one series
 
 Rule = dict[str, str]
+DAY = "(MO|TU|WE|TH|FR|SA|SU)"
+NEVER = re.compile(r"(?!)")
+SHAPES = {"WEEKLY": re.compile(f"{DAY}(,{DAY})*"), "MONTHLY": re.compile(f"([+-]?[1-5])?{DAY}")}  # of BYDAY
 
 
 class BadRule(ValueError):
@@ -23,7 +28,12 @@ def check(text: str) -> Rule:
     """The parts of a rule; BadRule when it is malformed."""
     try:
         rule = dict(part.split("=", 1) for part in text.split(";"))
+        days = SHAPES.get(rule["FREQ"], NEVER)
         if rule["FREQ"] not in STEPS or int(rule.get("INTERVAL", "1")) < 1 or int(rule.get("COUNT", "1")) < 1:
+            raise BadRule(text)
+        if "BYDAY" in rule and not days.fullmatch(rule["BYDAY"]):
+            raise BadRule(text)
+        if not 1 <= int(rule.get("BYMONTHDAY", "1")) <= 31:
             raise BadRule(text)
     except (ValueError, KeyError) as error:
         raise BadRule(text) from error
@@ -56,22 +66,21 @@ def _after(slot: datetime | date, until: str) -> bool:
 
 def _daily(first: date, rule: Rule) -> Iterator[date]:
     step = int(rule.get("INTERVAL", "1"))
-    return (first + timedelta(days=number * step) for number in itertools.count())
+    return (date.fromordinal(number) for number in range(first.toordinal(), LAST, step))
 
 
 def _weekly(first: date, rule: Rule) -> Iterator[date]:
     step = int(rule.get("INTERVAL", "1"))
     wanted = sorted(WEEKDAYS.index(name) for name in rule.get("BYDAY", WEEKDAYS[first.weekday()]).split(","))
-    monday = first - timedelta(days=first.weekday())
-    for number in itertools.count():
+    monday = first.toordinal() - first.weekday()
+    for number in range(monday, LAST, 7 * step):
         for day in wanted:
-            yield monday + timedelta(weeks=number * step, days=day)
+            yield date.fromordinal(number + day)
 
 
 def _monthly(first: date, rule: Rule) -> Iterator[date]:
     step = int(rule.get("INTERVAL", "1"))
-    for number in itertools.count():
-        month = first.month - 1 + number * step
+    for month in range(first.month - 1, 12 * (date.max.year - first.year), step):
         day = _in_month(first.year + month // 12, month % 12 + 1, first, rule)
         if day is not None:
             yield day
@@ -94,9 +103,9 @@ def _in_month(year: int, month: int, first: date, rule: Rule) -> date | None:
 
 def _yearly(first: date, rule: Rule) -> Iterator[date]:
     step = int(rule.get("INTERVAL", "1"))
-    for number in itertools.count():
+    for year in range(first.year, date.max.year, step):
         try:
-            yield first.replace(year=first.year + number * step)
+            yield first.replace(year=year)
         except ValueError:
             continue
 

@@ -1,6 +1,6 @@
 """Zoho Calendar: lists, windows, changes, writes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ import orjson
 import pytest
 from syncd_simulator.zoho.calendars import Calendar, calendars_of
 from syncd_simulator.zoho.caltimes import BadTime, cut_short, moment_of, offset
+from syncd_simulator.zoho.repeat import BadRule, check, slots
 
 CALENDARS = "/api/v1/calendars"
 FAR = "20990101T000000Z"
@@ -279,3 +280,53 @@ def test_one_instant_has_many_spellings(text: str) -> None:
 def test_other_spellings_are_refused(text: str) -> None:
     with pytest.raises(BadTime):
         moment_of(text, ZoneInfo("UTC"))
+
+
+# -- repeating --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        ("FREQ=DAILY;COUNT=3", ["0105", "0106", "0107"]),
+        ("FREQ=DAILY;INTERVAL=2;UNTIL=20260109", ["0105", "0107", "0109"]),
+        ("FREQ=WEEKLY;BYDAY=MO,WE;COUNT=3", ["0105", "0107", "0112"]),
+        ("FREQ=WEEKLY;INTERVAL=2;COUNT=2", ["0105", "0119"]),
+        ("FREQ=MONTHLY;BYDAY=2TU;COUNT=2", ["0113", "0210"]),
+        ("FREQ=MONTHLY;BYDAY=-1FR;COUNT=2", ["0130", "0227"]),
+        ("FREQ=MONTHLY;BYMONTHDAY=31;COUNT=2", ["0131", "0331"]),
+        ("FREQ=YEARLY;COUNT=2", ["0105", "0105"]),
+    ],
+)
+def test_rules_have_their_days(rule: str, days: list[str]) -> None:
+    assert [f"{slot:%m%d}" for slot in slots(date(2026, 1, 5), rule)] == days
+
+
+@pytest.mark.parametrize(
+    "rule", ["", "DAILY", "FREQ=HOURLY", "FREQ=DAILY;COUNT=0", "FREQ=DAILY;INTERVAL=x", "FREQ=WEEKLY;BYDAY=XX",
+             "FREQ=MONTHLY;BYDAY=MO,TU", "FREQ=MONTHLY;BYMONTHDAY=32"],
+)  # fmt: skip
+def test_other_rules_are_refused(site: Any, calendar: Calendar, rule: str) -> None:
+    with pytest.raises(BadRule):
+        check(rule)
+    params = {"eventdata": orjson.dumps({"dateandtime": timed(site), "rrule": rule or "x"}).decode()}
+    assert site.ask("POST", "calendar", path(calendar), params=params).status_code == 400
+
+
+def test_a_rule_without_end_ends() -> None:
+    assert len(list(slots(date(2026, 1, 5), "FREQ=YEARLY;INTERVAL=9000"))) == 1
+    assert len(list(slots(date(2024, 2, 29), "FREQ=YEARLY"))) > 1000
+
+
+def test_a_series_of_another_pattern_forgets_its_changes(site: Any, calendar: Calendar) -> None:
+    made = write(site, "POST", path(calendar), dateandtime=timed(site), rrule="FREQ=DAILY;COUNT=4")
+    site.editor.change_instance(site.owner, calendar)
+    write(site, "PUT", path(calendar, made["uid"]), etag=made["etag"], dateandtime=timed(site, 3))
+    assert list(site.world.snapshot(site.owner, "calendar")[calendar.uid]) == [made["uid"]]
+
+
+def test_single_events_have_no_occurrences(site: Any, calendar: Calendar) -> None:
+    made = write(site, "POST", path(calendar), dateandtime=timed(site))
+    values = {"recurrenceid": "20261120T100000Z", "etag": made["etag"], "dateandtime": timed(site)}
+    params = {"eventdata": orjson.dumps(values).decode()}
+    assert site.ask("PUT", "calendar", path(calendar, made["uid"]), params=params).status_code == 404
