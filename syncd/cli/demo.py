@@ -1,9 +1,10 @@
-"""`syncd demo`: a simulated organisation, mirrored in front of you by the real engine, store and connector.
+"""`syncd demo`: simulated organisations, mirrored in front of you by the real engine, store and connectors.
 
 Public: run_demo.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -15,13 +16,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from syncd_simulator import GoogleWorld, google_app, serve
-from syncd_simulator.google.edits import Editor
-from syncd_simulator.google.seed import demo_organisation
-
 from syncd.control.errors import ControlError
 
 from .deciding import show_held
+from .demo_worlds import Organisation, organisations
 from .output import console, facts, plain_text, say, span, styled, table
 from .progress import Watch, counts_text, show_report
 
@@ -29,45 +27,25 @@ __all__ = ["run_demo"]
 
 FOLDER = Path("syncd-demo")
 MARKER = ".made-by-syncd-demo"
-SEED = 2026
 PEOPLE = 25
 EDITS = 120
-CONNECTION, SYNC = "acme-google", "acme"
-
-YAML = """\
-version: 1
-
-connections:
-  {connection}:
-    connector: google
-    settings:
-      service_account: ${{file:{key}}}
-      admin: {admin}
-      endpoints: {endpoints}
-    limits: {{requests_per_second: 2000, concurrency: 16}}
-
-syncs:
-  {sync}:
-    connection: {connection}
-    streams: {{contacts: {{}}, calendar: {{calendars: all}}, files: {{}}, mail: {{}}}}
-    schedule: {{every: 15s}}
-"""
-
 QUERY = """\
 SELECT account, subject, "from" FROM v1_messages ORDER BY date DESC LIMIT 3"""
 
 
 def run_demo(*, keep: bool) -> int:
-    """Mirror a simulated organisation three times; with `keep`, leave simulator and daemon running until Ctrl-C."""
+    """Mirror simulated organisations four times; with `keep`, leave simulators and daemon running until Ctrl-C."""
     folder = _folder()
-    say("A simulated organisation of", PEOPLE, "people …", style="bold")
-    world = demo_organisation(SEED, PEOPLE)
-    with serve(google_app(world)) as server, ExitStack() as stack:
-        _configure(folder, world, server.url)
-        runs = asyncio.run(_show(folder, world))
-        _summary(folder, runs)
+    found = organisations(PEOPLE)
+    say("Simulated organisations of", PEOPLE, "people each:", ", ".join(one.title for one in found), style="bold")
+    with ExitStack() as stack:
+        for one in found:
+            one.serve(stack)
+            one.configure(folder)
+        runs = asyncio.run(_show(folder, found))
+        _summary(folder, found, runs)
         if keep:
-            _keep(folder, world, stack)
+            _keep(folder, found, stack)
     return 0
 
 
@@ -85,68 +63,63 @@ def _folder() -> Path:
     return folder
 
 
-def _configure(folder: Path, world: GoogleWorld, url: str) -> None:
-    key = folder / "service-account.json"
-    key.touch(mode=0o600)
-    key.write_text(json.dumps(world.key_file(f"{url}/token")))
-    admin = next(user.address for user in world.users.values() if user.is_admin)
-    endpoints = json.dumps(world.endpoints(url))
-    text = YAML.format(connection=CONNECTION, sync=SYNC, key=key, admin=admin, endpoints=endpoints)
-    (folder / "config" / "acme.yaml").write_text(text)
-
-
 class _Demo:
-    """The steps, on a control of this process."""
+    """The steps for all organisations, on a control of this process."""
 
-    def __init__(self, control: Any, world: GoogleWorld) -> None:
+    def __init__(self, control: Any, found: list[Organisation]) -> None:
         self.control = control
-        self.world = world
-        self.editor = Editor(world, SEED)
-        self.feed = 0
+        self.found = found
+        self.feed: dict[str, int] = {}
 
     async def step(self, title: str, remark: str = "") -> None:
         say()
         console().print(styled(f"▸ {title}", "bold cyan"))
         if remark:
             say(" ", remark, style="dim")
+        for one in self.found:
+            await self.run(one)
+
+    async def run(self, one: Organisation) -> None:
         with Watch(quiet=False) as watch:
-            end = await watch.follow(self.control.sync(SYNC))
+            end = await watch.follow(self.control.sync(one.sync))
         show_report(end["report"])
         if end["report"]["status"] == "held":
-            await self.approve()
+            await self.approve(one)
 
-    async def approve(self) -> None:
+    async def approve(self, one: Organisation) -> None:
         """Deletions that syncd will not do unasked: in real life a person looks at them first."""
-        held = await self.control.held(SYNC)
+        held = await self.control.held(one.sync)
         show_held(held)
-        await self.control.decide(SYNC, True, shown=held["shown"])
+        await self.control.decide(one.sync, True, shown=held["shown"])
         say("  approved, as `syncd approve` does after asking", style="yellow")
-
-    async def edits(self) -> str:
-        with self.world.lock:
-            made = Counter(self.editor.random_edit() for _ in range(EDITS))
-        return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in made.most_common())
 
     async def changes(self) -> None:
         """What the change feed tells since the last look, a few of each stream."""
         say("  what the change feed says:", style="dim")
-        for stream in ("contacts", "calendar", "files", "mail"):
-            lines = self.control.records(connection=CONNECTION, stream=stream, since=self.feed, limit=2)
-            async for line in lines:
-                record = json.loads(line)
-                say("   ", stream.ljust(9), record["change"].ljust(8), _title(record), style="dim")
+        for one in self.found:
+            for stream in one.streams:
+                lines = self.control.records(
+                    connection=one.connection, stream=stream, since=self.feed[one.connection], limit=1
+                )
+                async for line in lines:
+                    record = json.loads(line)
+                    say(
+                        "   ",
+                        one.provider.ljust(9),
+                        stream.ljust(12),
+                        record["change"].ljust(8),
+                        _title(record),
+                        style="dim",
+                    )
 
-    async def seq(self) -> int:
-        highest = 0
-        for stream in ("contacts", "calendar", "files", "mail"):
-            async for line in self.control.records(connection=CONNECTION, stream=stream):
-                highest = max(highest, json.loads(line)["seq"])
-        return highest
-
-    async def expire(self) -> None:
-        for user in list(self.world.users.values()):
-            for api in ("people", "calendar", "drive", "gmail"):
-                self.world.expire(api, user)
+    async def look(self) -> None:
+        """Remember how far the change feed has come."""
+        for one in self.found:
+            highest = 0
+            for stream in one.streams:
+                async for line in self.control.records(connection=one.connection, stream=stream):
+                    highest = max(highest, json.loads(line)["seq"])
+            self.feed[one.connection] = highest
 
 
 def _title(record: dict[str, Any]) -> str:
@@ -157,36 +130,50 @@ def _title(record: dict[str, Any]) -> str:
     return plain_text(f"{title}  ({record['account']})")[:90]
 
 
-async def _show(folder: Path, world: GoogleWorld) -> list[dict[str, Any]]:
+async def _show(folder: Path, found: list[Organisation]) -> list[dict[str, Any]]:
     from syncd.daemon import assembled
 
     async with assembled(folder / "config", folder / "state", lenient=False) as control:
-        found = await control.import_accounts(CONNECTION)
-        roles = Counter(account["role"] for account in found["accounts"])
-        say("imported", len(found["accounts"]), "accounts:", ", ".join(f"{n} {role}" for role, n in roles.items()))
-        demo = _Demo(control, world)
+        for one in found:
+            accounts = (await control.import_accounts(one.connection))["accounts"]
+            roles = Counter(account["role"] for account in accounts)
+            say(
+                one.title, "imported", len(accounts), "accounts:", ", ".join(f"{n} {role}" for role, n in roles.items())
+            )
+        demo = _Demo(control, found)
         await demo.step("First run", "everything is read once")
-        demo.feed = await demo.seq()
-        told = await demo.edits()
-        await demo.step(f"People made {EDITS} edits; second run", told)
+        await demo.look()
+        made = Counter(name for one in found for name in one.random_edits(EDITS // len(found)))
+        told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in made.most_common(12))
+        await demo.step(f"People made {EDITS} edits; second run", f"{told}, …")
         await demo.changes()
-        await demo.expire()
+        for one in found:
+            one.expire()
         await demo.step("Every cursor has expired; third run", "read again as a whole: nothing new, nothing twice")
-        await demo.step("Nothing happened; fourth run", "one request per partition, plus discovery")
-        history: list[dict[str, Any]] = await control.history(SYNC, 10)
-        return history
+        await demo.step(
+            "Nothing happened; fourth run", "where there are deltas: one request per partition, plus discovery"
+        )
+        runs = [run for one in found for run in await control.history(one.sync, 10)]
+        return sorted(runs, key=lambda run: -run["run"])
 
 
-def _summary(folder: Path, runs: list[dict[str, Any]]) -> None:
+def _summary(folder: Path, found: list[Organisation], runs: list[dict[str, Any]]) -> None:
     say()
     rows = [
-        [run["run"], styled(run["status"]), span(run["duration_s"]), f"{run['requests']:,}", counts_text(run["counts"])]
+        [
+            run["run"],
+            run["sync"],
+            styled(run["status"]),
+            span(run["duration_s"]),
+            f"{run['requests']:,}",
+            counts_text(run["counts"]),
+        ]
         for run in runs
     ]
     table(
-        ["run", "status", "took", "requests", "counts"],
+        ["run", "sync", "status", "took", "requests", "counts"],
         rows,
-        title=f"history of {SYNC}",
+        title="history",
         right=("run", "requests"),
         fold=("counts",),
     )
@@ -199,15 +186,15 @@ def _summary(folder: Path, runs: list[dict[str, Any]]) -> None:
     say()
     say("Try: sqlite3", str(database), "or:", style="dim")
     say(f"  export SYNCD_CONFIG={folder / 'config'} SYNCD_STATE={folder / 'state'}")
-    say(f"  {_command()} history {SYNC}")
+    say(f"  {_command()} history {found[0].sync}")
 
 
 def _command() -> str:
     return os.path.relpath(Path(sys.executable).with_name("syncd"))
 
 
-def _keep(folder: Path, world: GoogleWorld, stack: ExitStack) -> None:
-    """A daemon beside the simulator, and an edit now and then, until Ctrl-C."""
+def _keep(folder: Path, found: list[Organisation], stack: ExitStack) -> None:
+    """A daemon beside the simulators, and an edit now and then, until Ctrl-C."""
     command = [
         sys.executable,
         "-m",
@@ -222,16 +209,15 @@ def _keep(folder: Path, world: GoogleWorld, stack: ExitStack) -> None:
     daemon = subprocess.Popen(command, stdout=log, stderr=log)
     stack.callback(_stop, daemon)
     say()
-    say("The daemon and the simulator go on until Ctrl-C; somebody edits something every few seconds.", style="bold")
+    say("The daemon and the simulators go on until Ctrl-C; somebody edits something every few seconds.", style="bold")
     say("  log:", str(folder / "daemon.log"), style="dim")
-    editor = Editor(world, SEED + 1)
+    turn = itertools.cycle(found)
     try:
         while daemon.poll() is None:
             try:
                 daemon.wait(timeout=5)
             except subprocess.TimeoutExpired:
-                with world.lock:
-                    editor.random_edit()
+                next(turn).random_edits(1)
     except KeyboardInterrupt:
         say()
         say("stopping", style="dim")

@@ -46,7 +46,8 @@ def merged(stored: bytes, partial: bytes) -> bytes:
     value = loads(stored)
     for field, given in loads(partial).items():
         if given is None:
-            value.pop(field, None)
+            if value.get(field) is not None:
+                del value[field]
         else:
             value[field] = given
     return dumps(value)

@@ -189,9 +189,7 @@ def _list_change(change: Callable[[list[Any], random.Random], list[Any]]) -> Cal
 def _everywhere(kind: type | tuple[type, ...], value: Any) -> Callable[[Tree, Shape], Tree]:
     def change(node: Tree, shape: Shape) -> Tree:
         if isinstance(node, dict):
-            return {
-                key: value if isinstance(child, kind) else change(child, shape) for key, child in node.items()
-            } or MISSING
+            return {key: value if isinstance(child, kind) else change(child, shape) for key, child in node.items()}
         if isinstance(node, list):
             return [value if isinstance(child, kind) else change(child, shape) for child in node]
         return node

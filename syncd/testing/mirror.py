@@ -75,6 +75,8 @@ class Mirror:
                 return
             data = {name: value for name, value in {**known.data, **data}.items() if value is not None}
         summary = summary_of(record)
+        if record.partial and summary is not None and known is not None and known.summary is not None:
+            summary = {name: value for name, value in {**known.summary, **summary}.items() if value is not None}
         tag = record.blob.tag if record.blob else (known.tag if record.partial and known else None)
         self.live[key] = Kept(partition, data, known.summary if summary is None and known else summary, tag)
         self.pending.pop(key, None)

@@ -152,7 +152,7 @@ def _blob_problems(blob: Blob) -> Iterator[str]:
         yield problem
     if blob.size is not None and (not isinstance(blob.size, int) or blob.size < 0):
         yield f"its blob's size is {blob.size!r}"
-    if blob.hash is not None and blob.hash.partition(":")[0] not in ("md5", "sha1", "sha256"):
+    if blob.hash is not None and blob.hash.partition(":")[0] not in ("md5", "sha1", "sha256", "quickxor"):
         yield f"its blob's hash is {blob.hash!r}"
     if blob.content is not None and len(blob.content) > CONTENT_LIMIT:
         yield f"its blob brings {len(blob.content)} bytes of content (at most {CONTENT_LIMIT})"

@@ -60,7 +60,7 @@ def _blobs(records: Sequence[Record]) -> list[Blob]:
 def _expect_content(blob: Blob, content: bytes) -> None:
     if blob.size is not None and len(content) != blob.size:
         raise Failed(f"{blob!r} says {blob.size} bytes, its content has {len(content)}")
-    if blob.hash is not None:
+    if blob.hash is not None and not blob.hash.startswith("quickxor:"):
         name, _, wanted = blob.hash.partition(":")
         found = hashlib.new(name, content, usedforsecurity=False).hexdigest()
         if found != wanted.lower():

@@ -7,6 +7,7 @@ from typing import Any
 from syncd_microsoft import MicrosoftConnector
 from syncd_simulator import SimClock
 from syncd_simulator.microsoft import Editor, MicrosoftWorld, demo_microsoft, microsoft_app, tiny_microsoft
+from syncd_simulator.microsoft.recurrence import dates
 
 from syncd.sdk import Connector
 
@@ -133,7 +134,18 @@ def _in_window(world: MicrosoftWorld, event: Mapping[str, Any]) -> bool:
     """Whether the calendar's window certainly covers an event: what lies beyond may be mirrored or not."""
     first, last = _window(world)
     start = event["start"]["dateTime"][:10]
-    return start <= last if event["type"] == "seriesMaster" else first <= start <= last
+    return _occurs(event, first, last) if event["type"] == "seriesMaster" else first <= start <= last
+
+
+def _occurs(series: Mapping[str, Any], first: str, last: str) -> bool:
+    """Whether a calendar view of the window shows anything of a series: one whose every date is cancelled is invisible."""
+    cancelled = {one.rpartition(".")[2] for one in series.get("cancelledOccurrences") or ()}
+    for day in dates(dict(series["recurrence"])):
+        if str(day) > last:
+            return False
+        if str(day) >= first and str(day) not in cancelled:
+            return True
+    return False
 
 
 def _near(world: MicrosoftWorld, event: Mapping[str, Any]) -> Mapping[str, Any]:

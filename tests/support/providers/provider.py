@@ -50,6 +50,7 @@ class Provider(ABC):
     secrets: ClassVar[frozenset[str]]
     fields: ClassVar[Mapping[str, tuple[str, ...]]]
 
+    hearsay: ClassVar[bool] = False  # only a full round shows all that changed
     kinds: ClassVar[Sequence[Kind]]  # of answers that are garbled
     directory: ClassVar[str]  # the method that lists accounts
     token: ClassVar[str]  # the method of the token endpoint
