@@ -34,7 +34,7 @@ UPLOADED = {
 }
 RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 CHANGED = ("modified_time_in_millisecond", "uploaded_time_in_millisecond", "created_time_in_millisecond")
-RESUMES = 5  # times in a row that a broken download goes on without a byte more
+RESUMES = 5  # times that a download goes on: in a row without a byte more, and in all after ending short
 
 
 def editor_of(attributes: Mapping[str, Any]) -> str | None:
@@ -113,14 +113,15 @@ class _Transfer:
     version: str | None = None  # the ETag of what was begun: a piece of another version is not joined to it
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        stuck = 0
+        stuck = short = 0
         while True:
             before = self.got
             try:
                 async for chunk in self._piece():
                     self.got += len(chunk)
                     yield chunk
-                if self.size is None or self.got >= self.size or self.got == before:
+                short += 1
+                if self.size is None or self.got >= self.size or self.got == before or short > RESUMES:
                     return  # a content that ends short of its size is the engine's to judge
             except (Transient, httpx.TransportError) as error:
                 stuck = 0 if self.got > before else stuck + 1

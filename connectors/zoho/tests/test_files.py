@@ -405,6 +405,18 @@ async def test_a_download_that_never_gets_on_ends(zoho: Canned) -> None:
     assert len(host.requests) < 9
 
 
+async def test_a_download_that_ends_short_again_and_again_ends(zoho: Canned) -> None:
+    def byte(request: httpx.Request) -> httpx.Response:
+        at = int(request.headers.get("range", "bytes=0-")[6:-1])
+        seen.append(at)
+        return httpx.Response(206, content=b"x", headers={"content-range": f"bytes {at}-{at}/1000"})
+
+    seen: list[int] = []
+    zoho.routes["GET /v1/workdrive/download/a"] = byte
+    assert len(await content(zoho, Blob({"id": "a"}, "1/1000", 1000))) < 10
+    assert len(seen) < 10
+
+
 async def test_a_content_that_is_not_shown_any_more_is_gone(zoho: Canned) -> None:
     zoho.routes["GET /v1/workdrive/download/a"] = R008
     with pytest.raises(ContentUnavailable) as caught:
