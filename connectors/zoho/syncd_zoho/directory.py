@@ -23,8 +23,8 @@ CRM_SIZE = 200  # §8.6: the most
 LONGEST = 2_000  # pages of a list of users
 PROBES = 3  # other mailboxes that are tried, to see whether the token reads them
 OWNERS_ONLY = ("contacts", "calendar", "files", "crm_contacts", "crm_leads", "crm_events")
-NOT_OWNER = "unavailable: Zoho gives this of the credential's owner only"
-NOT_READABLE = "unavailable: the token does not read this mailbox"
+NOT_OWNER = "unavailable: the credential's owner only"
+NOT_READABLE = "unavailable: not readable with this token"
 NO_MAILBOX = "unavailable: no mailbox"
 NATIVE = "ZOHO_ACCOUNT"  # others are external POP and IMAP boxes (§4.2)
 

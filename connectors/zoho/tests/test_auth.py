@@ -50,7 +50,9 @@ async def test_many_requests_at_once_lead_to_one_token(zoho):
     assert len(zoho.token_requests) == 1
 
 
-@pytest.mark.parametrize("body", [{"expires_in": 3600}, {"expires_in_sec": 3600, "expires_in": 3600000}, {"expires_in": 3600000}])
+@pytest.mark.parametrize(
+    "body", [{"expires_in": 3600}, {"expires_in_sec": 3600, "expires_in": 3600000}, {"expires_in": 3600000}]
+)
 async def test_the_life_of_a_token_is_an_hour_in_every_spelling(zoho, body):
     await sign_in(zoho, {"access_token": "1000.a", **body})
     zoho.clock.pass_(3600 - 300)
@@ -66,7 +68,9 @@ async def test_an_access_token_is_success_whatever_the_status(zoho, status):
     assert (await sign_in(zoho, {"access_token": "1000.a"}, status)).status_code == 200
 
 
-@pytest.mark.parametrize("code", ["invalid_code", "invalid_client", "invalid_client_secret", "invalid_redirect_uri", "general_error"])
+@pytest.mark.parametrize(
+    "code", ["invalid_code", "invalid_client", "invalid_client_secret", "invalid_redirect_uri", "general_error"]
+)
 @pytest.mark.parametrize("status", [200, 400])
 async def test_known_refusals_are_for_good_and_name_the_data_centre(zoho, code, status):
     with pytest.raises(AuthFailed) as raised:
@@ -122,7 +126,9 @@ async def test_an_answer_that_is_nothing_is_no_token(zoho, body):
     assert zoho.requests == []
 
 
-@pytest.mark.parametrize("domain", ["https://www.zohoapis.eu", "https://api.zoho.eu", "https://sandbox.zohoapis.eu", None])
+@pytest.mark.parametrize(
+    "domain", ["https://www.zohoapis.eu", "https://api.zoho.eu", "https://sandbox.zohoapis.eu", None]
+)
 async def test_the_api_domain_of_the_own_data_centre_is_fine(zoho, domain):
     assert (await sign_in(zoho, {"access_token": "1000.a", "api_domain": domain})).status_code == 200
 
