@@ -9,12 +9,14 @@ from typing import Any
 import click
 import pytest
 from syncd_google import GoogleConnector
+from syncd_microsoft import MicrosoftConnector
 
 import syncd.sdk
 from syncd.cli.app import cli
 from syncd.config.catalog import Catalog
 from syncd.config.loader import load
 from syncd.config.schema import schema
+from syncd.plugins import discover
 from syncd.sdk.errors import CATALOGUE
 from tests.guards import errors_page
 
@@ -38,7 +40,8 @@ def test_the_page_of_errors_is_up_to_date() -> None:
 
 
 def test_every_code_in_the_sources_is_in_a_catalogue_and_every_entry_is_used() -> None:
-    known = {*CATALOGUE, *(entry.code for entry in GoogleConnector.info.errors)}
+    own = [entry for connector in discover().connectors.values() for entry in connector.info.errors]
+    known = {*CATALOGUE, *(entry.code for entry in own)}
     used: dict[str, int] = {}
     for path in sources():
         for code in CODE.findall(path.read_text()):
@@ -91,16 +94,19 @@ def keys(part: Any, path: str = "") -> set[str]:
     return own.union(*(keys(value) for value in part.values()))
 
 
+CONFIGURED = ("configuration.md", "providers/google.md", "providers/microsoft.md")
+
+
 def test_the_page_of_configuration_tells_every_key() -> None:
-    page = (ROOT / "docs/configuration.md").read_text() + (ROOT / "docs/providers/google.md").read_text()
-    found = keys(json.loads(json.dumps(schema(Catalog.of([GoogleConnector()])))))
+    page = "".join((ROOT / "docs" / name).read_text() for name in CONFIGURED)
+    found = keys(json.loads(json.dumps(schema(Catalog.of([GoogleConnector(), MicrosoftConnector()])))))
     reserved = {"links", "webhooks", "profiles"}
     missing = sorted(key for key in found - reserved if f"`{key}" not in page and f"{key}:" not in page)
     assert not missing, f"docs/configuration.md does not tell of {missing}"
 
 
 def test_no_machine_and_no_registry_is_named() -> None:
-    private = re.compile(r"/(?:work|root)/|pypi\.org|npmjs")
+    private = re.compile(r"/work/|/root/(?!delta|children|content|microsoft\.)|pypi\.org|npmjs")
     own = Path(__file__)
     named = []
     for path in tracked():
