@@ -38,7 +38,7 @@ check: setup  ## lint, types, import rules
 
 official: setup  ## drive the simulators with the providers' own clients (large downloads)
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet -r requirements-official.lock
-	$(BIN)/pytest -n 2 tests/official
+	$(BIN)/pytest -n 2 -W default tests/official
 
 bench: setup  ## measure against the bare floor (prints ratios and peak memory)
 	$(BIN)/python -m bench
