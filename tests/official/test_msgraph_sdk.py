@@ -1,6 +1,5 @@
 """Microsoft's own msgraph-sdk drives the simulated Graph: typed models parse every answer (`make official` installs it)."""
 
-import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +9,6 @@ from syncd_simulator import serve
 from syncd_simulator.microsoft import MicrosoftWorld, microsoft_app, tiny_microsoft
 
 pytest.importorskip("msgraph", reason="the optional group is not installed: run `make official`")
-warnings.simplefilter("ignore")  # its own deprecations, while it is being imported
 
 from kiota_abstractions.authentication import AnonymousAuthenticationProvider
 from kiota_abstractions.base_request_configuration import RequestConfiguration
