@@ -18,7 +18,7 @@ __all__ = ["API", "READ", "ROUTES", "WRITE", "folder_of"]
 API = "mail"
 READ = {"Mail.Read", "Mail.ReadWrite", "Mail.ReadBasic.All"}
 WRITE = {"Mail.ReadWrite"}
-FIELDS = ("id", "displayName", "parentFolderId", "childFolderCount", "unreadItemCount", "totalItemCount", "sizeInBytes",
+FIELDS = ("id", "displayName", "parentFolderId", "childFolderCount", "unreadItemCount", "totalItemCount",
           "isHidden")  # fmt: skip
 OTHER_NAMES = {"clutter", "scheduled", "conflicts", "localfailures", "serverfailures", *WELL_KNOWN}
 
@@ -43,7 +43,7 @@ def shown(call: Call, folder: Folder) -> JSON:
         "id": folder.id, "displayName": folder.name, "parentFolderId": folder.parent,
         "childFolderCount": sum(f.parent == folder.id and not f.hidden for f in box.mail_folders.values()),
         "unreadItemCount": sum(not mail.is_read for mail in mails),
-        "totalItemCount": len(mails), "sizeInBytes": sum(len(mail.raw) for mail in mails),
+        "totalItemCount": len(mails),
         "isHidden": folder.hidden,
     }  # fmt: skip
 

@@ -28,19 +28,19 @@ class Microsoft(Provider):
         "mail": ("parentFolderId", "subject", "isRead", "receivedDateTime", "internetMessageId", "categories", "flag"),
     }
     kinds = (
-        Kind("contacts", "batch", everyone=True),
+        Kind("contacts", "batch", everyone=True, unproven=True),
         Kind("contacts", "GET /users/{u}/contactFolders/{f}/contacts/delta"),
         Kind("contacts", "GET /users/{u}/contactFolders/{f}/contacts/delta", full=False),
-        Kind("calendar", "batch", everyone=True),
-        Kind("calendar", "GET /users/{u}/calendars/{c}/calendarView/delta"),
-        Kind("calendar", "GET /users/{u}/calendars/{c}/calendarView/delta", full=False),
-        Kind("files", "GET /drives/{d}/root/delta"),
-        Kind("files", "GET /drives/{d}/root/delta", full=False),
-        Kind("files", "batch", full=False, everyone=True),
+        Kind("calendar", "batch", everyone=True, unproven=True),
+        Kind("calendar", "GET /users/{u}/calendars/{c}/calendarView/delta", unproven=True),
+        Kind("calendar", "GET /users/{u}/calendars/{c}/calendarView/delta", full=False, unproven=True),
+        Kind("files", "GET /drives/{d}/root/delta", unproven=True),
+        Kind("files", "GET /drives/{d}/root/delta", full=False, unproven=True),
+        Kind("files", "batch", full=False, everyone=True, unproven=True),
         Kind("mail", "GET /users/{u}/mailFolders/delta"),
-        Kind("mail", "GET /users/{u}/mailFolders/{f}/messages/delta"),
-        Kind("mail", "GET /users/{u}/mailFolders/{f}/messages/delta", full=False),
-        Kind("mail", "batch", everyone=True),
+        Kind("mail", "GET /users/{u}/mailFolders/{f}/messages/delta", unproven=True),
+        Kind("mail", "GET /users/{u}/mailFolders/{f}/messages/delta", full=False, unproven=True),
+        Kind("mail", "batch", everyone=True, unproven=True),
     )
     directory = "GET /users"
     token = "token"
