@@ -160,5 +160,6 @@ def person(crm: CrmStore, user: "User") -> JSON:
 
 
 def truth(crm: CrmStore, module: str) -> dict[str, JSON]:
-    """id → all fields, without `$` keys, of what a listing shows without further words."""
-    return {record.id: projected(crm, module, record, None) for record in crm.living(module)}
+    """id → all fields, without `$` keys, of all that can be read: what a listing hides silently too (§8.1: converted and
+    unapproved records show with `converted=both`, `approved=both`)."""
+    return {record.id: projected(crm, module, record, None) for record in crm.tables[module].records.values()}

@@ -25,7 +25,10 @@ HOUR = 3600.0
 
 
 def crm_truth(world: "ZohoWorld", user: "User", module: str) -> dict[str, dict[str, JSON]]:
-    """`{"": {id: record}}`: every field, without `$` keys, of what a listing shows; the same for every user."""
+    """`{"": {id: record}}`: every field, without `$` keys, of all that can be read; the same for every user.
+
+    Converted leads and unapproved records are there too: default listings leave them out silently (§8.1).
+    """
     return {"": crm_view.truth(CrmStore.of(world), module)}
 
 

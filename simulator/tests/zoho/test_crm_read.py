@@ -234,7 +234,7 @@ def test_converted_and_unapproved_records_are_silently_left_out(crm: Crm) -> Non
     crm.store.tables["Leads"].records[other].approved = False
     assert crm.bare("/Leads", fields="Email") == 204
     assert [record["id"] for record in crm.walk("Leads", approved="both")] == [other]
-    assert [record["id"] for record in crm_truth(crm.world, crm.ada, "Leads")[""].values()] == []
+    assert crm_truth(crm.world, crm.ada, "Leads")[""].keys() == {lead, other}  # they can be read all the same
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------
