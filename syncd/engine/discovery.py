@@ -8,24 +8,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from syncd.config.model import AccountFilter
+from syncd.engine.asking import Refused, ask
 from syncd.engine.chain import Stopped
-from syncd.engine.client import TooLong
-from syncd.engine.policy import Failure, decide, describe
+from syncd.engine.policy import describe
 from syncd.engine.ports import AccountRow, PartitionRow, RunError
-from syncd.engine.work import Listing, Outcome, Place, RunWork, StreamWork, client_of, pause, unless_stopped
-from syncd.sdk import AccountGone, Partition, ProtocolError, RateLimited, Stream
-from syncd.sdk.errors import Next
+from syncd.engine.work import Listing, Outcome, Place, RunWork, StreamWork
+from syncd.sdk import Partition, ProtocolError, Stream
 
 __all__ = ["Discovery", "ask_partitions", "covered", "discover"]
 
 BELIEVED = timedelta(days=1)  # how long an import's word on what an account lacks saves asking
-
-_OUTCOMES = {
-    Next.WAIT: Outcome.DEFERRED,
-    Next.SKIP: Outcome.SKIPPED,
-    Next.FORGET: Outcome.SKIPPED,
-    Next.SKIP_ACCOUNT: Outcome.GONE,
-}
 
 
 def covered(
@@ -108,43 +100,23 @@ async def ask_partitions(
     """All partitions that the account's stream has now, or what became of asking."""
     if type(work.stream).partitions is Stream.partitions:
         return [Partition()]
-    tries, began = 0, run.clock.monotonic()
     ctx = run.context(work, account, place=place, partitions=await _listed_last(run, work, account))
-    while True:
-        try:
-            return _checked(await work.stream.partitions(ctx), work.name)
-        except Exception as error:
-            elapsed = run.clock.monotonic() - began if tries else 0.0
-            try:
-                if isinstance(error, RateLimited) and not isinstance(error, TooLong) and tries < 20:
-                    tries += 1
-                    await unless_stopped(client_of(ctx).hold_back(error), run.stop)
-                    continue
-            except Stopped:
-                return Discovery(Outcome.CANCELLED)
-            except TooLong as too_long:
-                error = too_long
-            decision = decide(error, Failure(tries, elapsed), run.engine.rng)
-            if decision.next is not Next.RETRY:
-                return _refusal(error, decision.next, decision.code, work, account)
-            tries += 1
-            try:
-                await pause(decision.wait or 0.0, run.clock, run.stop)
-            except Stopped:
-                return Discovery(Outcome.CANCELLED)
+
+    async def question() -> list[Partition]:
+        return _checked(await work.stream.partitions(ctx), work.name)
+
+    try:
+        return await ask(run, ctx, question, stream=work.name, account=account.label)
+    except Refused as refused:
+        return Discovery(refused.outcome, error=refused.error, state=refused.state)
+    except Stopped:
+        return Discovery(Outcome.CANCELLED)
 
 
 async def _listed_last(run: RunWork, work: StreamWork, account: AccountRow) -> Sequence[Partition]:
     """What this process saw last, else what the store knows."""
     last = run.engine.listings.get((account.id, work.name))
     return last.listed if last is not None else await run.store.listed(work.spec, account.id)
-
-
-def _refusal(error: Exception, then: Next, code: str, work: StreamWork, account: AccountRow) -> Discovery:
-    outcome = Outcome.REFUSED if then is Next.PAUSE else _OUTCOMES.get(then, Outcome.FAILED)
-    if outcome is Outcome.GONE:
-        return Discovery(outcome, state=error.state if isinstance(error, AccountGone) else None)
-    return Discovery(outcome, error=describe(error, code=code, stream=work.name, account=account.label))
 
 
 def _checked(listed: object, name: str) -> list[Partition]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from syncd.config.model import SyncConfig
+from syncd.engine.asking import Refused
+from syncd.engine.chain import Stopped
 from syncd.engine.connections import Connection
 from syncd.engine.discovery import Discovery, covered, discover
 from syncd.engine.events import PartitionBegan, PartitionEnded, Progress, RunFinished, RunStarted
@@ -32,11 +34,13 @@ WAITING = 4  # accounts' streams begun per place for a partition in flight
 
 @dataclass(slots=True)
 class _Stream:
-    """One stream in this run. `waiting`: accounts that have not said yet which partitions they see."""
+    """One stream in this run. `waiting`: accounts that have not said yet which partitions they see; `unsettled`: those
+    whose deletions could not be settled."""
 
     work: StreamWork
     waiting: int
     complete: bool = True
+    unsettled: set[int] = field(default_factory=set)
     offers: dict[str, tuple[Partition, list[int]]] = field(default_factory=dict)
     late: dict[int, "_Part"] = field(default_factory=dict)  # accounts that wait for shared partitions
 
@@ -269,8 +273,9 @@ class Run:
         if not self._heard_all(stream):
             return
         left = await self._work.store.leftovers(self._work.connection.name, self._work.clock.now())
+        done = {*stream.late, *stream.unsettled}
         for account_id, name in sorted(left.proposals):
-            if name == stream.name and account_id in self._accounts and account_id not in stream.late:
+            if name == stream.name and account_id in self._accounts and account_id not in done:
                 part = _Part(stream, self._accounts[account_id], settle=True, again=True)
                 listing = self._work.engine.listings.get((account_id, name))
                 part.through = {} if listing is None else {row.id: row for row in listing.rows}
@@ -342,16 +347,29 @@ class Run:
             return
         stream = part.stream
         if part.settle and Outcome.REFUSED not in part.outcomes:
-            try:
-                rows = {number: row.partition for number, row in part.through.items()}
-                await settle_stream(self._work, stream.work, part.account, rows, self._look(part))
-            except Exception as error:
-                entry = describe(error, code="SYN-STATE-002", stream=stream.name, account=part.account.label)
-                await self._count(part, RoundOutcome(Outcome.FAILED, entry))
+            trouble = await self._settle(part)
+            if trouble is not None:
+                stream.unsettled.add(part.account.id)
+                await self._count(part, trouble)
         if not part.again:
             await self._show_state(part)
             self._ledger.account(stream.name, part.account, part.outcomes)
             self._work.progress.account_done(stream.name)
+
+    async def _settle(self, part: _Part) -> RoundOutcome | None:
+        """Settle an account's stream; what went wrong, if it did: its proposals stay open then."""
+        stream, account = part.stream, part.account
+        rows = {number: row.partition for number, row in part.through.items()}
+        try:
+            await settle_stream(self._work, stream.work, account, rows, self._look(part))
+        except Stopped:
+            return RoundOutcome(Outcome.CANCELLED)
+        except Refused as refused:
+            return RoundOutcome(refused.outcome, refused.error, state=refused.state)
+        except Exception as error:
+            code = error.code if isinstance(error, SyncdError) else "SYN-STATE-002"
+            return RoundOutcome(Outcome.FAILED, describe(error, code=code, stream=stream.name, account=account.label))
+        return None
 
     def _look(self, part: _Part) -> Look:
         async def look(partition_id: int, scan: Scan) -> bool:

@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from syncd.config.model import MaxDelete
+from syncd.engine.asking import ask
 from syncd.engine.ports import (
     AccountRow,
     Counts,
@@ -47,6 +48,12 @@ class Answers:
     gone: set[int] = field(default_factory=set)
     alive: set[int] = field(default_factory=set)
     elsewhere: set[str] = field(default_factory=set)
+
+    def add(self, others: "Answers") -> None:
+        """Make these the answers of both."""
+        self.gone |= others.gone
+        self.alive |= others.alive
+        self.elsewhere |= others.elsewhere
 
 
 def decide(
@@ -104,7 +111,7 @@ async def settle_stream(
 ) -> Counts:
     """Settle one account's stream; `look` reads a partition again and says whether that went well.
 
-    Raises what `get` raises: the proposals stay open then.
+    Raises Refused where `get` has no answer, and Stopped: the proposals stay open then.
     """
     if work.stream.can_get:
         return await _settle_by_get(run, work, account, partitions, look)
@@ -162,12 +169,19 @@ async def _get(
 ) -> None:
     wanted = {one.source_id: one.record_id for one in proposed}
     here = None if partition is None else partition.id
-    async for item in work.stream.get(run.context(work, account, partition), list(wanted)):
-        if item.source_id not in wanted:
-            raise ProtocolError(f"get() answered for {item.source_id!r}, which it was not asked for")
-        (answers.gone if isinstance(item, Tombstone) else answers.alive).add(wanted[item.source_id])
-        if isinstance(item, Record) and item.partition is not None and item.partition != here:
-            answers.elsewhere.add(item.partition)
+    ctx = run.context(work, account, partition)
+
+    async def question() -> Answers:
+        found = Answers()
+        async for item in work.stream.get(ctx, list(wanted)):
+            if item.source_id not in wanted:
+                raise ProtocolError(f"get() answered for {item.source_id!r}, which it was not asked for")
+            (found.gone if isinstance(item, Tombstone) else found.alive).add(wanted[item.source_id])
+            if isinstance(item, Record) and item.partition is not None and item.partition != here:
+                found.elsewhere.add(item.partition)
+        return found
+
+    answers.add(await ask(run, ctx, question, stream=work.name, account=account.label))
 
 
 async def _ask(run: RunWork, work: StreamWork, account_id: int, final: bool) -> SettleOutcome:
