@@ -25,6 +25,7 @@ from syncd_simulator.microsoft import (
     contacts,
     directory,
     drive,
+    drive_request,
     errors,
     exchange,
     mail,
@@ -97,6 +98,9 @@ class Dispatcher:
         key = call.args.get("u")
         if key is not None:
             call.owner = self.world.users.get(key) or self.world.addresses.get(key.lower())
+        elif "d" in call.args:
+            named = drive_request.store_of(self.world).drives.get(call.args["d"])
+            call.owner = named.user if named is not None else None
 
     def mailbox_of(self, call: Call) -> str | None:
         """The id of the user whose mailbox a placed request is for."""

@@ -500,3 +500,10 @@ def test_a_mirror_made_of_rounds_shows_what_snapshots_show(desk: Desk, quirk: st
         assert living == {
             key: {name: value for name, value in item.items() if name != "contentSha256"} for key, item in truth.items()
         }
+
+
+def test_a_drive_that_is_named_by_its_id_belongs_to_its_user(desk: Desk) -> None:
+    desk.world.faults.answer("throttled", user=desk.user.address, times=None)
+    desk.get(f"/drives/{desk.other.drive.id}/root/delta")
+    assert desk.refused(f"/drives/{desk.drive.id}/root/delta")[0] == 429
+    assert desk.world.requests.latest[-1].user == desk.user.address
