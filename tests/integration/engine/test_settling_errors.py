@@ -18,7 +18,6 @@ from syncd.sdk import (
     Tombstone,
     Transient,
 )
-
 from tests.integration.engine.script import PartedStream, World, bench
 
 pytestmark = pytest.mark.anyio
