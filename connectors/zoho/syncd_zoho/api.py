@@ -1,18 +1,20 @@
 """One account's door to one product of Zoho.
 
-Public: Api, Meaning, Params.
+Public: Api, Meaning, Params, NOT_OWNER.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from syncd.sdk import Context, SyncdError
+from syncd.sdk import AccountGone, Context, SyncdError
 from syncd.sdk.http import httpx
 
 from .errors import Fault, fault_of, later, refusal
 from .settings import SCOPES, root
 
-__all__ = ["Api", "Meaning", "Params"]
+__all__ = ["NOT_OWNER", "Api", "Meaning", "Params"]
+
+NOT_OWNER = "unavailable: the credential's owner only"  # the state of an account's streams that `self` does not mean
 
 HEADERS = {"Accept": "application/json"}
 LANES = {"mail": "mail", "calendar": "calendar", "workdrive": "workdrive", "download": "workdrive", "crm": "crm"}
@@ -29,9 +31,14 @@ class Api:
     Answers below 400 come back as they are (204 and 304 have no body); all others are raised: as RateLimited or
     Transient if they mean "later", else as what the request's `means` says, else as what `errors.refusal` says. Requests
     travel in the product's lane; `lane` puts one into another. `root`: the product's root, without a slash at the end.
+
+    Most products know the token's user alone: for any other account there is no door to them (AccountGone), or the
+    owner's data would be taken for that account's.
     """
 
     def __init__(self, ctx: Context, product: str, stream: str) -> None:
+        if ctx.account is not None and ctx.account.streams.get(stream) == NOT_OWNER:
+            raise AccountGone(f"{stream} of {ctx.account.address} cannot be read by another's token", state=NOT_OWNER)
         self.ctx = ctx
         self.root = root(ctx.settings, product)
         self.product = product

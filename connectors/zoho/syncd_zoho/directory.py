@@ -12,7 +12,7 @@ from typing import Any
 
 from syncd.sdk import Account, AccountGone, Context, Forbidden, ProtocolError, SyncdError
 
-from .api import Api, Params
+from .api import NOT_OWNER, Api, Params
 from .errors import NOT_ADMIN, TOKEN_CODES, Fault
 from .wire import crm_rows, decode, drive_data, ident, mail_data, mail_rows, text, wrapped
 
@@ -23,7 +23,6 @@ CRM_SIZE = 200  # §8.6: the most
 LONGEST = 2_000  # pages of a list of users
 PROBES = 3  # other mailboxes that are tried, to see whether the token reads them
 OWNERS_ONLY = ("contacts", "calendar", "files", "crm_contacts", "crm_leads", "crm_events")
-NOT_OWNER = "unavailable: the credential's owner only"
 NOT_READABLE = "unavailable: not readable with this token"
 NO_MAILBOX = "unavailable: no mailbox"
 NATIVE = "ZOHO_ACCOUNT"  # others are external POP and IMAP boxes (§4.2)

@@ -21,8 +21,8 @@ OCCURRENCE = re.compile(r"(.+)_(\d{8}(?:T\d{6}Z)?)", re.DOTALL)
 
 
 def item_of(row: Mapping[str, Any]) -> Item | None:
-    """The item of a row; None for a row without `uid`, which is only a message (§5.2)."""
-    if row.get("uid") is None:
+    """The item of a row; None for a row that is only a `message` (§5.2)."""
+    if row.get("uid") is None and isinstance(row.get("message"), str):
         return None
     source_id = source_id_of(row)
     if source_id is None:
@@ -30,8 +30,10 @@ def item_of(row: Mapping[str, Any]) -> Item | None:
     if row.get("estatus") == "deleted":
         return Tombstone(source_id)
     etag = mark(row.get("etag"))
-    if row.get("etag") is not None and etag is None:
-        return Reject("an event whose etag has lost its digits", source_id, dict(row))
+    if row.get("etag") is not None and (etag is None or not etag.isdigit()):
+        return Reject("an event whose etag is no number, or has lost its digits", source_id, dict(row))
+    if row.get("isallday") not in (None, True, False, "true", "false"):
+        return Reject("an event that does not tell whether it is all day", source_id, dict(row))
     summary = summary_of(row)
     return Record(
         source_id,

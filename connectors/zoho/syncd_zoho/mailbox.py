@@ -18,7 +18,7 @@ from syncd.sdk import AccountGone, Context, PartitionGone, ProtocolError, SyncdE
 
 from .api import Api
 from .directory import NOT_READABLE
-from .errors import Fault
+from .errors import TOKEN_CODES, Fault
 from .message import received_of
 from .wire import ident, mail_rows
 
@@ -166,8 +166,16 @@ def _ids(rows: list[dict[str, Any]]) -> list[str]:
 
 async def folders_of(ctx: Context, mailbox: str) -> list[dict[str, Any]]:
     """All folders of a mailbox; the list is not paged (§4.3)."""
+
+    def never_was(fault: Fault) -> SyncdError | None:
+        """What the import found not to be readable, and is not now: no news, no failure."""
+        before = ctx.account.streams.get("mail") if ctx.account else None
+        if before == NOT_READABLE and fault.http in (401, 403) and fault.code not in TOKEN_CODES:
+            return AccountGone(f"mail: {fault}", state=NOT_READABLE)
+        return _not_readable(fault)
+
     path = f"/api/accounts/{mailbox}/folders"
-    response = await Api(ctx, "mail", "mail").get(path, "mail folders", None, _not_readable)
+    response = await Api(ctx, "mail", "mail").get(path, "mail folders", None, never_was)
     return mail_rows(response, "mail folders")
 
 

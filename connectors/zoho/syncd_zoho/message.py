@@ -32,6 +32,8 @@ def record_of(row: Mapping[str, Any], mailbox: str, *, content: bool) -> Record 
     )  # as a number, it may have lost digits on its way (§4.6)
     if source_id is None:
         return Reject("a listed message has no id that can be trusted", None, dict(row))
+    if "folderId" in row and ident(row["folderId"]) is None:
+        return Reject("a listed message whose folder cannot be read", source_id, dict(row))
     if received_of(row) is None:
         return Reject("a listed message has no time of receipt", source_id, dict(row))
     return Record(

@@ -30,6 +30,13 @@ class TestZohoContacts(StreamSuite):
         return _source()("contacts", seed)
 
 
+class TestZohoContactsBySync(StreamSuite):
+    connector, stream, seeds = ZohoConnector(), "contacts", 3
+
+    def source(self, seed: int) -> Any:
+        return _source()("contacts", seed, source="sync")
+
+
 class TestZohoCalendar(StreamSuite):
     connector, stream, seeds = ZohoConnector(), "calendar", 3
     known: ClassVar[Mapping[str, str]] = {

@@ -1,9 +1,11 @@
 """Who there is: Mail's organisation, the CRM's users, the owner alone (wire reference §4.2, §8.6)."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
-from syncd.sdk import Forbidden, ProtocolError
+from syncd.sdk import AccountGone, Forbidden, ProtocolError, Scan
 
 pytestmark = pytest.mark.anyio
 ME = {
@@ -51,6 +53,8 @@ def organisation(users, *, crm=None, first=0):
             )
         if users is None:
             return refused("ACCESS_DENIED")
+        if (zuid := path.rpartition("/")[2]).isdigit():
+            return said(next(one for one in users if str(one["zuid"]) == zuid))
         start = max(0, int(request.url.params["start"]) - first)
         page = users[start : start + 2]
         return said(page[0] if len(page) == 1 else page)
@@ -81,6 +85,30 @@ async def test_only_the_owner_has_streams_and_a_mailbox_that_is_not_readable_say
     assert all(
         tom.streams[name].startswith("unavailable") for name in ("contacts", "calendar", "files", "mail", "crm_events")
     )
+
+
+@pytest.mark.parametrize("stream", ["contacts", "calendar", "files", "crm_contacts", "crm_leads", "crm_events"])
+async def test_the_owners_data_is_never_read_for_a_colleague(zoho, stream):
+    """The import's word is doubted after a day; what `self` answers is the owner's all the same."""
+    zoho.answer = organisation([ME, TOM])
+    _, tom = await accounts(zoho)
+    zoho.requests.clear()
+    with pytest.raises(AccountGone) as raised:
+        context = zoho.context(account=tom, scan=Scan.FULL)
+        await zoho.stream(stream).partitions(context)
+        [page async for page in zoho.stream(stream).pages(context)]
+    assert raised.value.state == tom.streams[stream]
+    assert zoho.requests == []
+
+
+async def test_a_mailbox_that_was_never_readable_is_no_failure_and_one_that_was_is(zoho):
+    zoho.answer = organisation([ME, TOM])
+    _, tom = await accounts(zoho)
+    with pytest.raises(AccountGone) as raised:
+        await zoho.stream("mail").partitions(zoho.context(account=tom))
+    assert raised.value.state == tom.streams["mail"]
+    with pytest.raises(Forbidden):
+        await zoho.stream("mail").partitions(zoho.context(account=replace(tom, streams={})))
 
 
 async def test_who_is_no_administrator_is_imported_alone(zoho):
