@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -27,11 +28,13 @@ from syncd.engine.log import logger
 from syncd.plugins import Plugins, catalog_of, discover
 from syncd.sdk import Clock, SystemClock
 from syncd.store import open_store, vaults
+from syncd.systemd import Pulse, Systemd, status_line
 
 __all__ = ["assembled", "run_daemon"]
 
 SOCKET, LOCK = "syncd.sock", "daemon.lock"
 DUE_CHECK, RETENTION = timedelta(seconds=1), timedelta(hours=6)
+TELL = timedelta(seconds=2)  # the service manager's status line
 
 log = logger()
 
@@ -140,6 +143,7 @@ class _Daemon:
         self._silent = asyncio.Event()  # the API ends its answers
         self._look = asyncio.Event()  # the folder may have changed
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._manager = Systemd.of(os.environ, os.getpid())
 
     async def run(self) -> int:
         self._handle_signals()
@@ -173,7 +177,9 @@ class _Daemon:
                 state=str(self._state),
                 pid=os.getpid(),
             )
+            self._manager.ready()
             died = await self._until_stopped()
+            self._manager.stopping()
             await self._drain(control)
         finally:
             path.unlink(missing_ok=True)
@@ -217,13 +223,38 @@ class _Daemon:
         chores = Chores(control.parts.clock)
         chores.every(DUE_CHECK, "due check", control.scheduler.check)
         chores.every(RETENTION, "retention", lambda: _retain(control))
+        chores.every(TELL, "status line", lambda: self._tell_status(control))
+        if self._manager.watchdog_s is not None:
+            pulse, began = timedelta(seconds=self._manager.watchdog_s / 3), control.parts.clock.monotonic()
+            chores.every(pulse, "watchdog", lambda: self._pulse(control, began))
         return chores
+
+    async def _tell_status(self, control: Control) -> None:
+        runs = [
+            (one.sync, sum(c.listed for c in one.progress.totals().values()))
+            for one in control.parts.executor.running()
+        ]
+        parts, following = control.parts, control.scheduler.following
+        self._manager.status(status_line(len(parts.config.syncs), runs, following, len(parts.problems)))
+
+    async def _pulse(self, control: Control, began: float) -> None:
+        """A sign of life, if the writer, a reader and the scheduler get somewhere. While this waits, none is sent."""
+        await control.parts.store.ping()
+        pulse = Pulse(control.parts.clock.monotonic(), began, control.scheduler.checked)
+        if pulse.alive:
+            self._manager.alive()
+        else:
+            log.error("the due check stands still: no sign of life for the service manager", checked=pulse.checked)
 
     async def _reload(self, control: Control) -> None:
         while True:
             await self._look.wait()
             self._look.clear()
-            await control.reload()
+            self._manager.reloading(time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000)
+            try:
+                await control.reload()
+            finally:
+                self._manager.ready()
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -58,6 +58,10 @@ class Scheduler:
         self._startup = True
         self._looked: tuple[datetime, float] | None = None
         self._again: dict[str, datetime] = {}
+        self.checked: float | None = None
+        """When a look ended, by the monotonic clock: the daemon's watchdog goes by it."""
+        self.following: tuple[str, datetime] | None = None
+        """The sync that is due next, as the last look saw it."""
 
     async def adopt(self, config: Config) -> None:
         """Take a configuration over: what is new, or has another schedule, gets a due time; all others keep theirs."""
@@ -90,6 +94,10 @@ class Scheduler:
                 await self._again_due(name, state.again_at, trigger)
             elif set_back:
                 await self._mend(name, sync, state.next_due_at, now)
+        due = ((state.next_due_at, name) for name, state in states.items() if state.active and state.next_due_at)
+        first = min(((at, name) for at, name in due if at > now), default=None)
+        self.following = None if first is None else (first[1], first[0])
+        self.checked = self._clock.monotonic()
 
     async def _due(self, name: str, sync: SyncConfig, state: DueState, now: datetime, trigger: Trigger) -> None:
         """The next due time is saved first: a run that brings the daemon down must not be started over and over."""

@@ -339,6 +339,11 @@ class SqlStore:
     async def settle_retry(self, run: int, retry: Retry, spec: StreamSpec, content: Content, now: datetime) -> Counts:
         return await self._write(lambda tx: retries.settle(tx, run, retry, spec, content, now))
 
+    async def ping(self) -> None:
+        """Come back once the writer has made an empty commit and a reader has read: both get somewhere."""
+        await self._write(lambda tx: None)
+        await self._read(lambda tx: tx.value("SELECT 1"))
+
     # -- ownership
     async def heartbeat(self, now: datetime) -> None:
         await self._write(lambda tx: self._owners.heartbeat(tx, now))
