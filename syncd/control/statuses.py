@@ -3,12 +3,11 @@
 Public: status.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncd.config.model import SyncConfig
-from syncd.engine.ports import RunRow, RunStatus
+from syncd.engine.ports import RunRow
 from syncd.engine.report import DEFERRED, counts_json
 from syncd.store import StreamNumbers, SyncState
 
@@ -27,18 +26,20 @@ async def status(parts: Parts, pauses: Pauses) -> dict[str, Any]:
     wanted = [(sync.connection, stream) for sync in parts.config.syncs.values() for stream in sync.streams]
     found = await parts.store.numbers(wanted)
     numbers = {(one.connection, one.stream): one for one in found}
-    cards = [_card(parts, sync, states[name], numbers) for name, sync in sorted(parts.config.syncs.items())]
+    running, over = await parts.store.latest_runs(list(parts.config.syncs))
     return {
         "daemon": parts.daemon,
         "problems": [problem_json(problem) for problem in parts.problems],
-        "syncs": list(await asyncio.gather(*cards)),
+        "syncs": [
+            _card(parts, sync, states[name], numbers, name in running, over.get(name))
+            for name, sync in sorted(parts.config.syncs.items())
+        ],
     }
 
 
-async def _card(parts: Parts, sync: SyncConfig, state: SyncState, numbers: Numbers) -> dict[str, Any]:
-    rows = await parts.store.runs(sync.name, limit=2)
-    now_running = next((row for row in rows if row.status is RunStatus.RUNNING), None)
-    last = next((row for row in rows if row.status is not RunStatus.RUNNING), None)
+def _card(
+    parts: Parts, sync: SyncConfig, state: SyncState, numbers: Numbers, now_running: bool, last: RunRow | None
+) -> dict[str, Any]:
     on = enabled(sync, state)
     streams = [numbers[sync.connection, stream] for stream in sync.streams]
     waits = parts.daemon is not None and on and state.paused is None
@@ -54,11 +55,9 @@ async def _card(parts: Parts, sync: SyncConfig, state: SyncState, numbers: Numbe
     }
 
 
-def _state(
-    now_running: RunRow | None, on: bool, state: SyncState, streams: Sequence[StreamNumbers], last: RunRow | None
-) -> str:
+def _state(now_running: bool, on: bool, state: SyncState, streams: Sequence[StreamNumbers], last: RunRow | None) -> str:
     """The first that applies: what is happening, then what a person decided, then what waits for one."""
-    if now_running is not None:
+    if now_running:
         return "running"
     if not on:
         return "disabled"

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from syncd.engine.ports import Leftovers
@@ -179,30 +180,35 @@ class StreamNumbers:
         return None if self.oldest is None else max(0.0, (now - self.oldest).total_seconds())
 
 
+NUMBERS = (
+    "WITH wanted (connection, stream) AS (VALUES {}) SELECT w.connection, w.stream,"
+    " count(DISTINCT p.account_id), sum(p.live + p.kept),"
+    " min(CASE WHEN p.gone_at IS NULL AND NOT p.excluded AND a.gone_at IS NULL AND a.state = 'active'"
+    "  AND (p.last_completed_at IS NOT NULL OR p.skipped_run IS NULL)"
+    "  THEN COALESCE(p.last_completed_at, p.created_at) END),"
+    " max(p.last_completed_at),"
+    " (SELECT count(*) FROM pending_deletion d WHERE d.stream_id = s.id AND d.state = 'held')"
+    " FROM wanted w JOIN connection c ON c.name = w.connection"
+    " JOIN stream s ON s.connection_id = c.id AND s.name = w.stream"
+    " LEFT JOIN partition p ON p.stream_id = s.id LEFT JOIN account a ON a.id = p.account_id"
+    " GROUP BY w.connection, w.stream, s.id"
+)
+
+
 def numbers(tx: Tx, streams: Sequence[tuple[str, str]]) -> list[StreamNumbers]:
-    return [_numbers_of(tx, connection, stream) for connection, stream in streams]
-
-
-def _numbers_of(tx: Tx, connection: str, stream: str) -> StreamNumbers:
-    """Freshness counts the partitions that are listed, of present and active accounts: others are not refreshed.
+    """In the order asked for. Freshness counts the partitions that are listed, of present and active accounts: others
+    are not refreshed.
 
     A partition that was never complete is as old as our knowledge of it, unless it is refused to us.
     """
-    row = tx.row(
-        "SELECT count(DISTINCT p.account_id), sum(p.live + p.kept),"
-        " min(CASE WHEN p.gone_at IS NULL AND NOT p.excluded AND a.gone_at IS NULL AND a.state = 'active'"
-        "  AND (p.last_completed_at IS NOT NULL OR p.skipped_run IS NULL)"
-        "  THEN COALESCE(p.last_completed_at, p.created_at) END),"
-        " max(p.last_completed_at)"
-        " FROM partition p JOIN account a ON a.id = p.account_id JOIN stream s ON s.id = p.stream_id"
-        " JOIN connection c ON c.id = s.connection_id WHERE c.name = ? AND s.name = ?",
-        (connection, stream),
-    )
-    accounts, records, oldest, newest = row or (0, 0, None, None)
-    held = tx.value(
-        "SELECT count(*) FROM pending_deletion d JOIN stream s ON s.id = d.stream_id"
-        " JOIN connection c ON c.id = s.connection_id WHERE d.state = 'held' AND c.name = ? AND s.name = ?",
-        (connection, stream),
-        0,
-    )
-    return StreamNumbers(connection, stream, accounts, records or 0, held, None if newest is None else moment(oldest))
+    found: dict[tuple[str, str], StreamNumbers] = {}
+    every = list(dict.fromkeys(streams))
+    for start in range(0, len(every), CHUNK):
+        part = every[start : start + CHUNK]
+        sql = NUMBERS.format(", ".join(["(?, ?)"] * len(part)))
+        for connection, stream, accounts, records, oldest, newest, held in tx.rows(
+            sql, list(chain.from_iterable(part))
+        ):
+            fresh = None if newest is None else moment(oldest)
+            found[connection, stream] = StreamNumbers(connection, stream, accounts, records or 0, held, fresh)
+    return [found.get(key) or StreamNumbers(*key, 0, 0, 0, None) for key in streams]

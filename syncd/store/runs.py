@@ -1,6 +1,6 @@
 """Runs: begun under an owner, closed by it, or by whoever finds that it died.
 
-Public: start_run, close_dead_runs, add_errors, finish_run, get_run, list_runs.
+Public: start_run, close_dead_runs, add_errors, finish_run, get_run, list_runs, latest_runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,9 @@ from .database import Row, Tx
 from .owners import Owners
 from .values import dumps, loads, micros, moment
 
-__all__ = ["add_errors", "close_dead_runs", "finish_run", "get_run", "list_runs", "start_run"]
+__all__ = ["add_errors", "close_dead_runs", "finish_run", "get_run", "latest_runs", "list_runs", "start_run"]
 
+MANY = 500  # names in one statement
 MOST_ERRORS = 1000  # kept per run; the rest is counted
 RUN = (
     "id, sync, connection, trigger, status, scope, started_at, finished_at, counts, requests, streams, reason,"
@@ -126,6 +127,21 @@ def list_runs(tx: Tx, sync: str, limit: int, before: int | None) -> list[RunRow]
     rows = tx.rows(sql, (sync, 2**62 if before is None else before, limit))
     brief = f"SELECT {BRIEF} FROM run_error WHERE run_id = ? ORDER BY id"  # noqa: S608
     return [_run_row(tx, row, tx.rows(brief, (row[0],))) for row in rows]
+
+
+def latest_runs(tx: Tx, syncs: Sequence[str]) -> tuple[dict[str, int], dict[str, RunRow]]:
+    """Of each of these syncs: the run that is under way, and the last one that is over, without its errors."""
+    running = {row[1]: row[0] for row in tx.rows("SELECT id, sync FROM run WHERE status = 'running' ORDER BY id")}
+    over: dict[str, RunRow] = {}
+    for start in range(0, len(syncs), MANY):
+        part = syncs[start : start + MANY]
+        names = ", ".join(["(?)"] * len(part))
+        sql = (
+            f"WITH wanted (sync) AS (VALUES {names}) SELECT {RUN} FROM run WHERE id IN (SELECT"  # noqa: S608
+            " (SELECT r.id FROM run r WHERE r.sync = w.sync AND r.status <> 'running' ORDER BY r.id DESC LIMIT 1) FROM wanted w)"
+        )
+        over |= {row[1]: _run_row(tx, row, ()) for row in tx.rows(sql, part)}
+    return running, over
 
 
 def _run_row(tx: Tx, row: Row, errors: Sequence[Row]) -> RunRow:

@@ -44,11 +44,10 @@ from . import (
     accounts as people,
 )
 from . import (
-    contents as content,
-)
-from . import (
+    browse,
     ledger,
     migrate,
+    notices,
     pages,
     partitions,
     queries,
@@ -58,12 +57,19 @@ from . import (
     states,
     upkeep,
 )
+from . import (
+    contents as content,
+)
+from .browse import Listing, Wanted
 from .contents import Blobs, Download
 from .database import Database, Tx
 from .errors import StoreFailed, StoreUnusable
+from .notices import MessageRow, NoticePlan, NoticeRow
 from .owners import Owners
 from .queries import StreamNumbers
+from .search import SearchIndex
 from .states import SyncState
+from .values import LAST
 from .writer import Undo, Writer
 
 __all__ = ["SqlStore", "open_store"]
@@ -113,6 +119,7 @@ class SqlStore:
         self._readers = ThreadPoolExecutor(READERS, "store-read")
         self._writer = None if database.read_only else Writer(database)
         self._cleaned = False
+        self._search = SearchIndex(database.path.parent)
         if self._writer is not None and database.read(upkeep.rebooted):
             self._writer.submit(upkeep.after_start, durable=True).result()
 
@@ -201,6 +208,14 @@ class SqlStore:
 
     async def get_run(self, run: int) -> RunRow | None:
         return await self._read(lambda tx: runs.get_run(tx, run))
+
+    async def latest_runs(self, syncs: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, RunRow]]:
+        """Sync → the run under way, sync → the last one that is over; in two statements however many there are."""
+        return await self._read(lambda tx: runs.latest_runs(tx, syncs))
+
+    async def run_points(self, sync: str, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+        """Runs of a sync, newest first, as a table or a chart shows them."""
+        return await self._read(lambda tx: browse.run_points(tx, sync, limit, before))
 
     async def runs(self, sync: str, limit: int = 50, before: int | None = None) -> Sequence[RunRow]:
         return await self._read(lambda tx: runs.list_runs(tx, sync, limit, before))
@@ -367,6 +382,39 @@ class SqlStore:
         """Not worth a wait for the disk: a due time lost in a power cut is found again."""
         await self._write(lambda tx: states.change(tx, name, {"next_due_at": due}))
 
+    # -- notices to operators
+    async def notices(self) -> Sequence[NoticeRow]:
+        return await self._read(notices.all_notices)
+
+    async def settle_notices(
+        self, decide: Callable[[Sequence[NoticeRow]], NoticePlan], now: datetime
+    ) -> NoticePlan:
+        """Show the pure `decide` what was noticed so far, and do what it says, in one transaction."""
+        return await self._write(lambda tx: notices.settle(tx, decide, now), durable=True)
+
+    async def notice_messages(self, channel: str, limit: int) -> Sequence[MessageRow]:
+        return await self._read(lambda tx: notices.messages(tx, channel, limit))
+
+    async def waiting_messages(self) -> Mapping[str, int]:
+        """How many messages wait, by channel."""
+        return await self._read(notices.waiting)
+
+    async def drop_messages(self, ids: Sequence[int]) -> None:
+        """They were sent, or are too old."""
+        await self._write(lambda tx: notices.drop_messages(tx, ids), durable=True)
+
+    async def forget_channels(self, kept: Sequence[str]) -> int:
+        """Drop what waits for all other channels."""
+        return await self._write(lambda tx: notices.forget_channels(tx, kept))
+
+    async def held_counts(self) -> Mapping[tuple[str, str], int]:
+        """(connection, stream) → undecided held deletions, where there are any."""
+        return await self._read(notices.held_counts)
+
+    async def oldest_rounds(self) -> Mapping[tuple[str, str], datetime]:
+        """(connection, stream) → when its least fresh partition was last read completely, or became known."""
+        return await self._read(notices.oldest_rounds)
+
     # -- reading
     def records(
         self,
@@ -391,6 +439,37 @@ class SqlStore:
         if row[0] is not None:
             return iter([row[0]])
         return self._blobs.read(sha256) if self._blobs.path(sha256).exists() else None
+
+    async def browse(self, wanted: Wanted) -> Listing:
+        """A page of records, newest first. Words are looked up in the index, and where there is none, record by record."""
+        return await self._read(partial(self._browse, wanted))
+
+    def _browse(self, wanted: Wanted, tx: Tx) -> Listing:
+        words = browse.words_of(wanted.text)
+        if self._search is None or wanted.deleted or not words:
+            return browse.listing(tx, wanted)
+        scope = browse.scope_of(tx, wanted)
+        if scope.empty:
+            return Listing([], None)
+        before, most = wanted.before or LAST, wanted.limit + 1
+        return browse.found(tx, self._search.find(words, scope, before, most), wanted.limit)
+
+    async def index_some(self) -> bool:
+        """Take a batch of changes into the search index. False when there is nothing left to do."""
+        index = self._search
+        return index is not None and await self._read(index.catch_up)
+
+    async def searchable(self) -> bool:
+        """Whether the index knows all that the store knows; True where words are looked up in the records themselves."""
+        index = self._search
+        return index is None or not await self._read(index.behind)
+
+    async def record_view(self, key: int) -> dict[str, Any] | None:
+        """One record with payload, place and versions, by the number that `browse` gives."""
+        return await self._read(lambda tx: browse.record_view(tx, key))
+
+    async def stream_counts(self) -> list[dict[str, Any]]:
+        return await self._read(browse.stream_counts)
 
     async def numbers(self, streams: Sequence[tuple[str, str]]) -> list[StreamNumbers]:
         """Accounts, records, held deletions and freshness of (connection, stream) pairs."""

@@ -1,0 +1,250 @@
+"""Looking at records and runs, a page at a time: the dashboard's read side.
+
+Public: Wanted, Listing, scope_of, listing, found, record_view, run_points, stream_counts.
+
+Every query is bounded by what it reads, not only by what it gives: where few of many records fit, a page may hold
+less than asked for, and `older` says where to go on.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .accounts import matching_accounts
+from .database import Row, Tx
+from .queries import Paths
+from .records import DELETED, GONE, OUT
+from .search import Scope, text_of, words_of
+from .values import LAST, loads, rfc3339
+
+__all__ = [
+    "Listing",
+    "Wanted",
+    "found",
+    "listing",
+    "record_view",
+    "run_points",
+    "scope_of",
+    "stream_counts",
+    "words_of",
+]
+
+LOOK = 20_000  # records looked at for one page, however few fit
+READ = 500
+STATES = {GONE: "gone at the source", OUT: "out of scope", DELETED: "deleted"}
+COLUMNS = (
+    "r.id, r.seq, c.name, s.name, s.kind, a.label, r.source_id, r.version, r.change, r.state, r.last_changed_at,"
+    " y.summary, y.blob"
+)
+JOINS = (
+    " JOIN stream s ON s.id = r.stream_id JOIN connection c ON c.id = s.connection_id"
+    " JOIN partition p ON p.id = r.partition_id JOIN account a ON a.id = p.account_id"
+    " LEFT JOIN payload y ON y.record_id = r.id"
+)
+KNOWN = ("name", "title", "subject", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person looks for. `before`: go on below this number, which the page before gave as `older`."""
+
+    connection: str = ""
+    stream: str = ""
+    account: str = ""
+    text: str = ""
+    deleted: bool = False
+    before: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page. `older`: where the next one begins, None at the end."""
+
+    rows: Sequence[dict[str, Any]]
+    older: int | None
+
+
+def scope_of(tx: Tx, wanted: Wanted) -> Scope:
+    streams: tuple[int, ...] | None = None
+    partitions: tuple[int, ...] | None = None
+    if wanted.connection:
+        sql = "SELECT s.id FROM stream s JOIN connection c ON c.id = s.connection_id WHERE c.name = ?"
+        more, values = (" AND s.name = ?", (wanted.stream,)) if wanted.stream else ("", ())
+        streams = tuple(row[0] for row in tx.rows(sql + more, (wanted.connection, *values)))
+    if wanted.connection and wanted.account:
+        ids = matching_accounts(tx, wanted.connection, [wanted.account])
+        found = tx.within("SELECT id, stream_id FROM partition WHERE account_id IN ({})", (), ids)
+        partitions = tuple(row[0] for row in found if row[1] in (streams or ()))
+    return Scope(streams, partitions)
+
+
+def listing(tx: Tx, wanted: Wanted) -> Listing:
+    """The newest changes of one stream first; with `text`, those in which all words stand. `before` is a seq."""
+    scope = scope_of(tx, wanted)
+    if scope.empty or not scope.streams:
+        return Listing([], None)
+    words = [word.casefold() for word in words_of(wanted.text)]
+    rows: list[dict[str, Any]] = []
+    before, left = wanted.before or LAST, LOOK
+    while left > 0:
+        some = _newest(tx, scope, before, min(READ, left) if words else wanted.limit + 1, wanted.deleted, left)
+        for brief in map(_brief, some.rows):
+            if _holds(brief["summary"], words):
+                rows.append(brief)
+            if len(rows) > wanted.limit:
+                return Listing(rows[: wanted.limit], rows[wanted.limit - 1]["seq"])
+        if some.older is None or not words:
+            return Listing(rows, some.older)
+        left -= READ
+        before = some.older
+    return Listing(rows, before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    rows: Sequence[Row]
+    older: int | None
+
+
+def _newest(tx: Tx, scope: Scope, before: int, count: int, deleted: bool, look: int) -> _Some:
+    """The next `count` records below `before`; at most `look` are looked at."""
+    ids = scope.streams if scope.partitions is None else scope.partitions
+    column = "stream_id" if scope.partitions is None else "partition_id"
+    assert ids is not None
+    marks = ", ".join("?" * len(ids))
+    inner = f"SELECT id, seq, state FROM record WHERE {column} IN ({marks}) AND seq < ? ORDER BY seq DESC LIMIT {look}"  # noqa: S608
+    state = f"= {DELETED}" if deleted else f"< {DELETED}"
+    found = tx.rows(
+        f"SELECT id, seq FROM ({inner}) AS r WHERE state {state} ORDER BY seq DESC LIMIT {count}",  # noqa: S608
+        (*ids, before),
+    )
+    rows = {row[0]: row for row in _rows(tx, [one[0] for one in found])}
+    ordered = [rows[one[0]] for one in found if one[0] in rows]
+    if len(found) == count:
+        return _Some(ordered, found[-1][1])
+    sql = f"SELECT min(seq), count(*) FROM ({inner}) AS r"  # noqa: S608
+    least, looked = tx.row(sql, (*ids, before)) or (None, 0)
+    return _Some(ordered, least if looked == look else None)
+
+
+def _rows(tx: Tx, ids: Iterable[int]) -> Iterable[Row]:
+    return tx.within(f"SELECT {COLUMNS} FROM record r{JOINS} WHERE r.id IN ({{}})", (), ids)  # noqa: S608
+
+
+def found(tx: Tx, ids: Sequence[int], limit: int) -> Listing:
+    """What the index has found, `limit` + 1 ids at most: read now, so that what is gone since is left out."""
+    rows = {row[0]: row for row in _rows(tx, ids[:limit]) if row[9] < DELETED}
+    briefs = [_brief(rows[one]) for one in ids[:limit] if one in rows]
+    return Listing(briefs, ids[limit - 1] if len(ids) > limit else None)
+
+
+def _holds(summary: dict[str, Any], words: Sequence[str]) -> bool:
+    if not words:
+        return True
+    text = text_of(summary).casefold()
+    return all(word in text for word in words)
+
+
+def _opened(raw: bytes) -> Any:
+    """A payload, summary or blob column as a value."""
+    return loads(raw)
+
+
+def _brief(row: Row) -> dict[str, Any]:
+    key, seq, connection, stream, kind, account, source_id, version, change, state, changed, summary, blob = row
+    fields = _opened(summary) if summary else {}
+    return {
+        "id": key,
+        "seq": seq,
+        "connection": connection,
+        "stream": stream,
+        "kind": kind,
+        "account": account,
+        "source_id": source_id,
+        "version": version,
+        "change": change,
+        "state": STATES.get(state, ""),
+        "last_changed_at": rfc3339(changed),
+        "title": next((str(fields[name]) for name in KNOWN if fields.get(name)), ""),
+        "summary": fields,
+        "blob": _opened(blob) if blob else None,
+    }
+
+
+VIEW = f"{COLUMNS}, y.data, y.etag, r.first_seen_at, r.state_at, p.source_id, p.title, r.scope, r.parent, r.name, r.partition_id, r.stream_id"
+
+
+def record_view(tx: Tx, key: int) -> dict[str, Any] | None:
+    """One record with its payload, its place and its versions; None if there is none of that number."""
+    row = tx.row(f"SELECT {VIEW} FROM record r{JOINS} WHERE r.id = ?", (key,))  # noqa: S608
+    if row is None:
+        return None
+    data, etag, first, state_at, partition, title, scope, parent, name, place, stream = row[13:]
+    view = _brief(row[:13])
+    view |= {
+        "data": _opened(data) if data else None,
+        "etag": etag,
+        "first_seen_at": rfc3339(first),
+        "state_at": rfc3339(state_at) if view["state"] else None,
+        "partition": partition,
+        "partition_title": title,
+        "path": None,
+        "versions": _versions(tx, key),
+    }
+    if view["kind"] == "file" and name is not None:
+        view["path"] = Paths(tx, stream).of(scope, place, view["source_id"], parent, name)
+    return view
+
+
+def _versions(tx: Tx, key: int) -> list[dict[str, Any]]:
+    sql = (
+        "SELECT version, changed_at, superseded_at, summary, blob FROM record_version WHERE record_id = ?"
+        " ORDER BY version DESC LIMIT 100"
+    )
+    return [
+        {
+            "version": version,
+            "changed_at": rfc3339(changed),
+            "superseded_at": rfc3339(superseded),
+            "summary": _opened(summary) if summary else {},
+            "blob": _opened(blob) if blob else None,
+        }
+        for version, changed, superseded, summary, blob in tx.rows(sql, (key,))
+    ]
+
+
+def stream_counts(tx: Tx) -> list[dict[str, Any]]:
+    """Every stream that the store knows, with its live records: where a look around begins."""
+    sql = (
+        "SELECT c.name, s.name, s.kind, coalesce(sum(p.live + p.kept), 0), count(DISTINCT p.account_id) FROM stream s"
+        " JOIN connection c ON c.id = s.connection_id LEFT JOIN partition p ON p.stream_id = s.id"
+        " GROUP BY c.name, s.name, s.kind ORDER BY c.name, s.name"
+    )
+    names = ("connection", "stream", "kind", "records", "accounts")
+    return [dict(zip(names, row, strict=True)) for row in tx.rows(sql)]
+
+
+def run_points(tx: Tx, sync: str, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+    """Runs of a sync, newest first, without their errors: what a table and a chart show."""
+    sql = (
+        "SELECT id, trigger, status, started_at, finished_at, counts, requests, error_count, reason FROM run"
+        " WHERE sync = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    )
+    return [
+        {
+            "run": run,
+            "trigger": trigger,
+            "status": status,
+            "started_at": rfc3339(started),
+            "finished_at": rfc3339(finished),
+            "duration_s": None if finished is None else (finished - started) / 1_000_000,
+            "counts": loads(counts) if counts else {},
+            "requests": requests,
+            "errors": errors,
+            "reason": reason,
+        }
+        for run, trigger, status, started, finished, counts, requests, errors, reason in tx.rows(
+            sql, (sync, before or LAST, limit)
+        )
+    ]
