@@ -219,7 +219,8 @@ class Run:
 
     async def _undiscovered(self, part: _Part, found: Discovery) -> None:
         """The partitions of this account's stream are not known: nothing of it is read, or concluded, in this run."""
-        part.stream.complete = False
+        if found.outcome is not Outcome.GONE or part.stream.name not in part.account.unavailable:
+            part.stream.complete = False  # who had no such service at the import already sees nothing of it either
         last = self._has_said(part.stream)
         result = RoundOutcome(found.outcome, found.error, state=found.state)
         await self._count(part, result)

@@ -32,7 +32,7 @@ PROPOSED = (
     " JOIN partition p ON p.id = d.partition_id WHERE p.account_id = ? AND p.stream_id = ? ORDER BY d.record_id"
 )
 PARTITIONS = (
-    "SELECT id, last_round, skipped_run, live, gone_at IS NULL AND NOT excluded FROM partition"
+    "SELECT id, last_round, skipped_run, live, gone_at IS NULL AND NOT excluded AND NOT missed FROM partition"
     " WHERE account_id = ? AND stream_id = ? ORDER BY id"
 )
 HOLD = "UPDATE pending_deletion SET state = 'held', ledger = ?, ledger_run = ? WHERE record_id IN ({})"
