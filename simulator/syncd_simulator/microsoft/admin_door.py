@@ -14,6 +14,9 @@ Public: AdminDoor.
 | `POST /_sim/clock` `{"advance":3600}` | jump ahead; answers the time |
 | `POST /_sim/faults` `{"kind":"answer","name":…,"match":{…}}` · `DELETE` | add a fault (answer, reset, truncate, slow, invalid_json, raw) · clear |
 | `POST /_sim/world` `{"page_cap":{…},"quirks":{"replays":["mail"]}, …}` | set knobs of the world |
+| `GET /_sim/subscriptions` | every subscription, and how many notices wait |
+| `POST /_sim/notices` `{"repeat":false}` | send the change notifications that wait; answers how many were acknowledged |
+| `POST /_sim/lifecycle` `{"id":…,"event":"missed"}` | let a subscription need reauthorization, be removed, or miss changes |
 | `GET /_sim/settings` | the settings of a connection to this server |
 | `GET /_sim/refresh_token?user=` | a refresh token |
 """
@@ -25,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from syncd_simulator.microsoft import notices, subscriptions
 from syncd_simulator.microsoft.edits import Editor
 from syncd_simulator.microsoft.snapshot import KINDS
 from syncd_simulator.microsoft.wire import JSON
@@ -47,6 +51,8 @@ class AdminDoor:
         request = Request(scope, receive)
         body = await request.body()
         try:
+            if request.method == "POST" and request.path_params["rest"] == "notices":
+                body = orjson.dumps({"sent": await self._notices(orjson.loads(body) if body else {})})
             with self.world.lock:
                 answer = self._answer(request, orjson.loads(body) if body else {})
             response = Response(orjson.dumps(answer), media_type="application/json")
@@ -61,6 +67,16 @@ class AdminDoor:
         if handler is None:
             raise KeyError(f"no {request.method} /_sim/{name}")
         return handler(request, rest, body)
+
+    async def _notices(self, body: JSON) -> int:
+        return await notices.deliver(self.world, repeat=bool(body.get("repeat")))
+
+    def _post_notices(self, _: Any, __: str, body: JSON) -> JSON:
+        return body  # sent already, without the lock
+
+    def _post_lifecycle(self, _: Any, __: str, body: JSON) -> JSON:
+        self.world.subscriptions.lifecycle(body["id"], body["event"])
+        return {}
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -87,6 +103,12 @@ class AdminDoor:
             {"user": user, "message": message, "count": count}
             for (user, message), count in self.world.mail_counter.items()
         ]
+
+    def _get_subscriptions(self, *_: Any) -> JSON:
+        store = self.world.subscriptions
+        store.expire()
+        shown = [subscriptions.shown(self.world, one) for one in store.living.values()]
+        return {"subscriptions": shown, "waiting": len(store.waiting), "sent": len(store.sent)}
 
     def _get_settings(self, request: Request, *_: Any) -> JSON:
         return self.world.settings(str(request.base_url).rstrip("/"))

@@ -11,7 +11,7 @@ from syncd_simulator.microsoft import calendar_actions as actions
 from syncd_simulator.microsoft import delta, listing
 from syncd_simulator.microsoft.calendar_delta import view_feed, window_of
 from syncd_simulator.microsoft.calendar_query import Expand, parse_expand, parse_filter
-from syncd_simulator.microsoft.calendar_request import applied, calendar_of, event_of, lens_of, owner_json
+from syncd_simulator.microsoft.calendar_request import applied, calendar_of, event_of, lens_of, owner_json, place_of
 from syncd_simulator.microsoft.calendar_store import JSON, Calendar, Event, Instance, instances
 from syncd_simulator.microsoft.calendar_view import Lens, calendar_entry, cancelled_occurrences, full
 from syncd_simulator.microsoft.calendar_zones import ZONES
@@ -105,7 +105,10 @@ def get_event(world: "MicrosoftWorld", call: Call) -> Reply:
             shown["exceptionOccurrences"] = below
             select = [*select, "exceptionOccurrences"] if select else None
     context = {"@odata.context": f"{call.root}/v1.0/$metadata#users('{call.user.id}')/events/$entity"}
-    return Reply(200, context | project(shown, select) | _tags(found.event, expand), applied(call))
+    answer = context | project(shown, select) | _tags(found.event, expand)
+    if select is None:
+        answer |= place_of(call, found.event.calendar)
+    return Reply(200, answer, applied(call))
 
 
 def _tags(event: Event, expand: Expand) -> JSON:

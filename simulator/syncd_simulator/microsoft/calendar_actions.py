@@ -7,7 +7,14 @@ Every invitation, update and cancellation that attendees would get is noted in `
 from datetime import date
 from typing import TYPE_CHECKING
 
-from syncd_simulator.microsoft.calendar_request import applied, calendar_of, event_of, lens_of, owner_json
+from syncd_simulator.microsoft.calendar_request import (
+    applied,
+    calendar_of,
+    event_of,
+    lens_of,
+    owner_json,
+    place_of,
+)
 from syncd_simulator.microsoft.calendar_store import JSON, Calendar, Calendars, Event, Instance, local
 from syncd_simulator.microsoft.calendar_view import calendar_entry, full
 from syncd_simulator.microsoft.calendar_write import Invalid, created, patched, tags_of
@@ -41,7 +48,7 @@ def create_event(world: "MicrosoftWorld", call: Call) -> Reply:
 def _with_transaction(calendars: Calendars, transaction: str | None) -> Event | None:
     if transaction is None:
         return None
-    everything = (event for calendar in calendars.owned.values() for event in calendar.events.values())
+    everything = (event for calendar in calendars.everywhere() for event in calendar.events.values())
     return next((event for event in everything if event.transaction == transaction), None)
 
 
@@ -170,7 +177,7 @@ def _answer(call: Call, status: int, found: Instance) -> Reply:
     shown = full(found, lens_of(call))
     if status == 201:
         headers["Location"] = f"{call.root}/v1.0/users/{call.user.id}/events/{shown['id']}"
-    return Reply(status, context | shown, headers)
+    return Reply(status, context | shown | place_of(call, found.event.calendar), headers)
 
 
 # -- calendars ------------------------------------------------------------------------------------------------------

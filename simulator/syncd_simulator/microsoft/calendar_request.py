@@ -1,6 +1,6 @@
 """What a calendar request is about: whose calendar, which event, seen how.
 
-Public: lens_of, applied, calendar_of, event_of, owner_json.
+Public: lens_of, applied, calendar_of, event_of, owner_json, place_of.
 """
 
 from typing import TYPE_CHECKING
@@ -62,3 +62,10 @@ def event_of(call: Call) -> Instance:
 def owner_json(user: "User") -> JSON:
     """An emailAddress."""
     return {"name": user.name, "address": user.address}
+
+
+def place_of(call: Call, calendar: Calendar) -> JSON:
+    """What a whole event that comes alone says of the calendar that it is in, by its id in this mailbox."""
+    key = calendar.shared_with.get(call.user.id, calendar.id)
+    where = f"{call.root}/v1.0/users('{call.user.id}')/calendars('{key}')"
+    return {"calendar@odata.associationLink": f"{where}/$ref", "calendar@odata.navigationLink": where}

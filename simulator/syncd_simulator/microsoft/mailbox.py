@@ -112,6 +112,7 @@ class Mailbox:
         self.mails: dict[str, Mail] = {}
         self.contacts: dict[str, Contact] = {}
         self.by_plain: dict[str, Contact | Mail] = {}
+        self.gone: dict[str, str] = {}  # items that were here: key → the plain id that each had last
         self.root = ""
         self.default_contacts = ""
         self.edition = 0  # counts up with every change of any mail: what search folders go by
@@ -182,6 +183,7 @@ class Mailbox:
         """Gone for good."""
         del self._store(item)[item.key]
         self.by_plain.pop(item.plain, None)
+        self.gone[item.key] = item.plain
         folder = self._folders(item).get(item.folder)
         if folder is not None:
             folder.items.pop(item.key, None)

@@ -26,6 +26,7 @@ from syncd_simulator.microsoft.mailbox import Mailbox
 from syncd_simulator.microsoft.quotas import Quotas
 from syncd_simulator.microsoft.requestlog import RequestLog
 from syncd_simulator.microsoft.snapshot import snapshot
+from syncd_simulator.microsoft.subscription_store import Subscriptions
 from syncd_simulator.microsoft.wire import JSON
 
 __all__ = ["MicrosoftWorld", "Touch", "User"]
@@ -104,7 +105,7 @@ class MicrosoftWorld:
     `faults`, `graph_root` (the cloud whose scope the token host wants, beside the root that is asked), `concurrency`
     (requests at once per mailbox), `latency` (seconds that every answer takes), `back_and_forth` (§8: a message that
     left a folder and came back stays missing there), `batch_page` (so many responses at a time). Read-outs: `requests`, `most_at_once[user id]`,
-    `mail_counter[user id, message id]`, `outbox` (mails that writing sent).
+    `mail_counter[user id, message id]`, `outbox` (mails that writing sent), `subscriptions` (see subscription_store.py).
     """
 
     def __init__(self, seed: int = 0, clock: SimClock | None = None, domain: str = "contoso.example") -> None:
@@ -147,6 +148,7 @@ class MicrosoftWorld:
         self._last_ids: dict[str, str] = {}
         self.page_tokens: dict[str, tuple[str, int]] = {}
         self.in_flight: Counter[str] = Counter()
+        self.subscriptions = Subscriptions(self)
         self.sites = parts.open_sites(self)
 
     # -- users ----------------------------------------------------------------------------------------------------
@@ -222,8 +224,10 @@ class MicrosoftWorld:
     def touch(self, user: User | None, kind: str, key: str, what: str = "updated") -> int:
         """Something changed: the next sequence number, noted in the user's list of changes."""
         self.sequence += 1
+        made = Touch(self.sequence, kind, key, what, self.now())
+        self.subscriptions.note(user, made)
         if user is not None:
-            user.changes.append(Touch(self.sequence, kind, key, what, self.now()))
+            user.changes.append(made)
         return self.sequence
 
     def change_key(self, number: int) -> str:
