@@ -32,6 +32,7 @@ from syncd_simulator.microsoft import (
     mailfolders,
     roles,
     settings,
+    subscriptions,
 )
 from syncd_simulator.microsoft.admin_door import AdminDoor
 from syncd_simulator.microsoft.requestlog import Asked
@@ -41,7 +42,7 @@ from syncd_simulator.microsoft.world import MicrosoftWorld
 __all__ = ["Dispatcher", "microsoft_app"]
 
 MODULES: tuple[Any, ...] = (
-    contacts, mail, mailfolders, exchange, settings, directory, roles, calendar, drive,
+    contacts, mail, mailfolders, exchange, settings, directory, roles, calendar, drive, subscriptions,
 )  # fmt: skip
 ROOT = "/v1.0/"
 MAILBOX = {"contacts", "calendar", "mail", "settings"}  # APIs that one user's mailbox answers
@@ -174,6 +175,7 @@ class Endpoint:
             call.body = await request.body()
         except ClientDisconnect:
             return
+        await subscriptions.prepare(self.world, call)
         with self.world.lock:
             reply = self.dispatcher.handle(call)
             delay = reply.delay + (self.world.latency if call.api != "token" else 0)
