@@ -372,6 +372,31 @@ class SyncState(Table, table=True):
     next_due_at: int | None = maybe()
 
 
+class Notice(Table, table=True):
+    """Something that operators are told of. `open`: it is so now; `told`: what they heard last. See notices.py."""
+
+    key: str = text(primary_key=True)
+    kind: str = text()
+    title: str = text()
+    body: str = text()
+    open: bool = Field(nullable=False)
+    told: bool = Field(nullable=False)
+    since: int = number()
+    changed_at: int = number()
+    tellings: bytes = raw(nullable=False)
+
+
+class NoticeMessage(Table, table=True):
+    """A message that waits for a channel; gone once it was sent."""
+
+    __tablename__ = "notice_message"
+    __table_args__ = (Index(None, "channel", "id"),)
+    id: int = key()
+    channel: str = text()
+    at: int = number()
+    content: bytes = raw(nullable=False)
+
+
 class Counter(Table, table=True):
     """Numbers given out under one lock per commit: `seq` of changes (and records), ids of rounds."""
 
