@@ -120,7 +120,7 @@ class StreamWork:
         """Raises KeyError if the connector has no such stream, ValueError if `max_size` is no size."""
         stream, options = connection.streams[name], sync.streams[name]
         size = options.get("max_size")
-        spec = StreamSpec(connection.name, stream.info, _digest(options), str(sync.deletions))
+        spec = StreamSpec(connection.name, stream.info_with(options), _digest(options), str(sync.deletions))
         return cls(stream, spec, options, parse_size(size) if isinstance(size, str) else size)
 
     @property

@@ -36,6 +36,10 @@ class Stream(ABC):
 
     info: StreamInfo
 
+    def info_with(self, options: Mapping[str, JSON]) -> StreamInfo:
+        """What the stream does with these options, where that differs from `info`: other scans, other deletions."""
+        return self.info
+
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
         """All parts of the account's stream that the provider lists now. Raise rather than give an incomplete list.
 

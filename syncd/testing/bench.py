@@ -4,6 +4,7 @@ Public: Case (what is under test), Bench (one set-up of it).
 """
 
 import contextlib
+import copy
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -54,7 +55,8 @@ class Case:
             inner = transport() if transport is not None else httpx.AsyncHTTPTransport(trust_env=False)
             wire = FaultTransport(inner, keep=keep, foreign=_stranger(source.settings))
             try:
-                yield Bench(self, self.named_stream(), source, wire, self.connector.auth(source.settings))
+                stream = _as_configured(self.named_stream(), getattr(source, "options", {}))
+                yield Bench(self, stream, source, wire, self.connector.auth(source.settings))
             finally:
                 await wire.aclose()
 
@@ -161,6 +163,13 @@ class Bench:
             if scheme:
                 values += _parts(token)
         return sorted(set(values))
+
+
+def _as_configured(stream: Stream, options: Mapping[str, JSON]) -> Stream:
+    """The stream with the `info` that it has with these options."""
+    configured = copy.copy(stream)
+    configured.info = stream.info_with(options)
+    return configured
 
 
 def _secrets(value: Any) -> list[Secret]:

@@ -129,14 +129,19 @@ async def _cut_everywhere(bench: Bench, start: Driver, scan: str) -> int:
         longest = max(longest, pages)
         for cut in range(pages):
             driver = start.copy()
-            try:
-                await driver.round(partition, stop_after=cut)
-            except CursorExpired:  # the changes themselves may have ended the cursor
-                driver.expired(partition)
-                await driver.round(partition, stop_after=cut)
+            await _cut(driver, partition, cut)
             await driver.sync()
             expect_truth(driver, f"a {scan} round of {partition.id!r}, cut after page {cut} of {pages} and resumed")
     return longest
+
+
+async def _cut(driver: Driver, partition: Partition, pages: int) -> None:
+    """A round that ends after so many pages; the changes themselves may have ended the cursor."""
+    try:
+        await driver.round(partition, stop_after=pages)
+    except CursorExpired:
+        driver.expired(partition)
+        await driver.round(partition, stop_after=pages)
 
 
 @check(many=True)
@@ -146,7 +151,7 @@ async def a_cut_round_sees_what_changed_meanwhile(case: Case, seed: int) -> None
         driver = Driver(bench, await busiest(bench))
         for stop in (1, 2):
             for partition in await bench.partitions(driver.account):
-                await driver.round(partition, stop_after=stop)
+                await _cut(driver, partition, stop)
             change(bench, seed, CHANGES, f"meanwhile {stop}")
             await driver.sync()
             await driver.sync()
