@@ -73,7 +73,7 @@ class Trail(msgspec.Struct, omit_defaults=True):
             raise CursorExpired(f"the cursor cannot be read: {error}") from error
 
     def cursor(self) -> JSON:
-        return msgspec.to_builtins(self)
+        return msgspec.json.decode(msgspec.json.encode(self))
 
     def pass_by(self, leaf: Leaf) -> None:
         """Note what a page shows."""

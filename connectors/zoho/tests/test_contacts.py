@@ -76,10 +76,10 @@ async def test_both_parameters_and_the_sub_lists_are_asked_for():
 async def test_a_delta_gives_what_changed_and_what_went_and_nothing_that_is_known():
     zoho, bookmark = await begun(contact(1, DAY), contact(2, DAY - 1000))
     edited = contact(2, DAY - 1000, updated_time=DAY + 7_200_000, first_name="Ann")
-    zoho.routes[SYNC] = answers(contact(1, DAY), edited, gone(3, DAY + 7_300_000), at=DAY + 8_000_000)
+    zoho.routes[SYNC] = answers(contact(1, DAY), edited, gone(3, DAY + 7_201_000), at=DAY + 8_000_000)
     [page] = await read(zoho, DELTA, bookmark)
     assert [(type(item), item.source_id[-1]) for item in page.items] == [(Record, "2"), (Tombstone, "3")]
-    zoho.routes[SYNC] = answers(edited, gone(3, DAY + 7_300_000), at=DAY + 9_000_000)
+    zoho.routes[SYNC] = answers(edited, gone(3, DAY + 7_201_000), at=DAY + 9_000_000)
     [page] = await read(zoho, DELTA, page.bookmark)
     assert (page.items, page.last) == ([], True)
     zoho.routes[SYNC] = answers(at=DAY + 9_100_000)

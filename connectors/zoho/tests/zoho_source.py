@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+from syncd_simulator import SimClock
 from syncd_simulator.zoho import Editor, tiny_zoho, zoho_app
 
 from syncd.sdk import JSON, Account, Secret
@@ -23,7 +24,8 @@ class ZohoSource:
 
     def __init__(self, stream: str, seed: int, **options: JSON) -> None:
         self.stream = stream
-        self.world = tiny_zoho(seed)
+        self.clock = SimClock()
+        self.world = tiny_zoho(seed, self.clock)
         self.world.limits.enabled = False
         self.world.page_cap = {"contacts": 2}
         self.editor = Editor(self.world, seed)
@@ -33,6 +35,7 @@ class ZohoSource:
             for key, value in found.items()
         }
         self.options: Mapping[str, JSON] = options
+        self.change(random.Random(seed))  # so that not all is of the same moment
 
     def transport(self) -> httpx.AsyncBaseTransport:
         return httpx.ASGITransport(zoho_app(self.world))
@@ -48,9 +51,11 @@ class ZohoSource:
         }
 
     def change(self, rng: random.Random) -> None:
+        self.clock.advance(60)
         self.editor.rng = rng
         self.editor.random_edit(self.stream)
 
     def delete(self, rng: random.Random) -> None:
+        self.clock.advance(60)
         self.editor.rng = rng
         getattr(self.editor, DELETES[self.stream])()
