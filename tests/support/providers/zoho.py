@@ -51,13 +51,17 @@ class Zoho(Provider):
         Kind("calendar", "calendar.events"),
         Kind("calendar", "calendar.events", full=False),
         Kind("files", "workdrive.files_list"),
-        Kind("files", "workdrive.teams_currentuser"),
+        Kind("files", "workdrive.teams_workspaces"),
         Kind("mail", "mail.folders"),
         Kind("mail", "mail.messages_view"),
         Kind("mail", "mail.messages_view", full=False),
         Kind("crm_contacts", "crm.records_list"),
         Kind("crm_contacts", "crm.records_list", full=False),
         Kind("crm_contacts", "crm.records_deleted", full=False),
+        Kind("crm_leads", "crm.records_list"),
+        Kind("crm_leads", "crm.records_list", full=False),
+        Kind("crm_events", "crm.records_list"),
+        Kind("crm_events", "crm.records_list", full=False),
     )
     directory = "mail.organization_accounts"
     token = "accounts.token"
