@@ -1,6 +1,6 @@
 """The read side: records as documents, numbers for `status`, accounts.
 
-Public: Filter, documents, feed_check, StreamNumbers, numbers, title_of.
+Public: Filter, documents, by_id, feed_check, StreamNumbers, numbers, title_of.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from .errors import FeedTooOld
 from .records import DELETED, GONE, OUT
 from .values import loads, moment, rfc3339
 
-__all__ = ["StreamNumbers", "documents", "leftovers", "numbers", "title_of"]
+__all__ = ["StreamNumbers", "by_id", "documents", "leftovers", "numbers", "title_of"]
 
 CHUNK = 500
 DOCUMENT = (
@@ -45,8 +45,12 @@ def documents(
     since: int | None = None,
     deleted: bool = False,
     limit: int | None = None,
+    after: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Records by `seq`, a few hundred at a time: live ones; with `deleted` tombstones; with `since` every change."""
+    """Records by `seq`, a few hundred at a time: live ones; with `deleted` tombstones; with `since` every change.
+
+    `after`: go on behind this `seq`, without asking for more than live records or tombstones.
+    """
     found = tx.row(
         "SELECT s.id, s.kind, s.feed_floor FROM stream s JOIN connection c ON c.id = s.connection_id"
         " WHERE c.name = ? AND s.name = ?",
@@ -59,7 +63,7 @@ def documents(
         raise FeedTooOld(since, floor)
     where, values = _conditions(tx, connection, account, since, deleted)
     paths = Paths(tx, number) if kind == "file" else None
-    last, left = since or 0, limit
+    last, left = max(since or 0, after or 0), limit
     while left is None or left > 0:
         size = CHUNK if left is None else min(CHUNK, left)
         rows = tx.rows(f"{DOCUMENT}{where} ORDER BY r.seq LIMIT {size}", (number, last, *values))
@@ -68,6 +72,25 @@ def documents(
         if len(rows) < size:
             return
         last, left = rows[-1][0], None if left is None else left - size
+
+
+BY_ID = (
+    " AND r.source_id = ? AND r.scope IN (SELECT 0 UNION SELECT id * 2 + 1 FROM partition WHERE stream_id = ?"
+    " UNION SELECT account_id * 2 FROM partition WHERE stream_id = ?) ORDER BY r.seq"
+)  # the scopes there can be (see `work.scope_of`), so that the index on identity serves
+
+
+def by_id(tx: Tx, connection: str, stream: str, source_id: str) -> Iterator[dict[str, Any]]:
+    """The documents of a source id, tombstones too; several where accounts or partitions have the same id."""
+    sql = (
+        "SELECT s.id, s.kind FROM stream s JOIN connection c ON c.id = s.connection_id WHERE c.name = ? AND s.name = ?"
+    )
+    found = tx.row(sql, (connection, stream))
+    if found is None:
+        return
+    paths = Paths(tx, found[0]) if found[1] == "file" else None
+    for row in tx.rows(DOCUMENT + BY_ID, (found[0], 0, source_id, found[0], found[0])):
+        yield _document(connection, stream, row, paths)
 
 
 def _conditions(

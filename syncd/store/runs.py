@@ -122,9 +122,11 @@ def get_run(tx: Tx, run: int) -> RunRow | None:
     return _run_row(tx, row, errors)
 
 
-def list_runs(tx: Tx, sync: str, limit: int, before: int | None) -> list[RunRow]:
-    sql = f"SELECT {RUN} FROM run WHERE sync = ? AND id < ? ORDER BY id DESC LIMIT ?"  # noqa: S608
-    rows = tx.rows(sql, (sync, 2**62 if before is None else before, limit))
+def list_runs(tx: Tx, sync: str | None, limit: int, before: int | None) -> list[RunRow]:
+    """Newest first, of one sync or, with None, of all."""
+    where, values = ("", ()) if sync is None else (" AND sync = ?", (sync,))
+    sql = f"SELECT {RUN} FROM run WHERE id < ?{where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+    rows = tx.rows(sql, (2**62 if before is None else before, *values, limit))
     brief = f"SELECT {BRIEF} FROM run_error WHERE run_id = ? ORDER BY id"  # noqa: S608
     return [_run_row(tx, row, tx.rows(brief, (row[0],))) for row in rows]
 

@@ -217,7 +217,8 @@ class SqlStore:
         """Runs of a sync, newest first, as a table or a chart shows them."""
         return await self._read(lambda tx: browse.run_points(tx, sync, limit, before))
 
-    async def runs(self, sync: str, limit: int = 50, before: int | None = None) -> Sequence[RunRow]:
+    async def runs(self, sync: str | None, limit: int = 50, before: int | None = None) -> Sequence[RunRow]:
+        """Newest first, of one sync or, with None, of all."""
         return await self._read(lambda tx: runs.list_runs(tx, sync, limit, before))
 
     # -- partitions
@@ -386,9 +387,7 @@ class SqlStore:
     async def notices(self) -> Sequence[NoticeRow]:
         return await self._read(notices.all_notices)
 
-    async def settle_notices(
-        self, decide: Callable[[Sequence[NoticeRow]], NoticePlan], now: datetime
-    ) -> NoticePlan:
+    async def settle_notices(self, decide: Callable[[Sequence[NoticeRow]], NoticePlan], now: datetime) -> NoticePlan:
         """Show the pure `decide` what was noticed so far, and do what it says, in one transaction."""
         return await self._write(lambda tx: notices.settle(tx, decide, now), durable=True)
 
@@ -424,12 +423,17 @@ class SqlStore:
         since: int | None = None,
         deleted: bool = False,
         limit: int | None = None,
+        after: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Documents by `seq`, of one state of the database. Raises FeedTooOld when `since` reaches too far back."""
         with self._database.reading() as tx:
             yield from queries.documents(
-                tx, connection, stream, account=account, since=since, deleted=deleted, limit=limit
+                tx, connection, stream, account=account, since=since, deleted=deleted, limit=limit, after=after
             )
+
+    async def record(self, connection: str, stream: str, source_id: str) -> list[dict[str, Any]]:
+        """The documents of that id, tombstones too: one, unless accounts or partitions of the stream share the id."""
+        return await self._read(lambda tx: list(queries.by_id(tx, connection, stream, source_id)))
 
     def blob(self, sha256: str) -> Iterator[bytes] | None:
         """A content in chunks; None if it is not held (any more)."""
