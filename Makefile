@@ -49,6 +49,7 @@ nightly: setup  ## the long kill tests and random walks
 lock: setup  ## resolve the pinned dependencies again
 	@$(UV) lock --quiet --upgrade
 	@$(UV) export --quiet --all-extras --no-emit-workspace --no-header --no-annotate -o requirements.lock
+	@$(UV) export --quiet --no-dev --extra notify --extra web --no-emit-workspace --no-header --no-annotate -o requirements-runtime.lock
 	@$(UV) export --quiet --only-group official --no-emit-workspace --no-header --no-annotate -o requirements-official.lock
 
 clean:  ## remove the environment and caches

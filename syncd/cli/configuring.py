@@ -31,9 +31,15 @@ def register(cli: click.Group) -> None:
         return _show_validation(ask, Path(folder) if folder else ask.config_folder())
 
     @command(cli, TOPIC, "plan", json=True)
-    def _plan(ask: Ask) -> None:
+    @click.argument("folder", required=False, type=click.Path(), metavar="[DIR]")
+    @click.option("--against", metavar="DIR", type=click.Path(exists=True, file_okay=False),
+                  help="Compare with another folder, offline, instead of with the running daemon.")  # fmt: skip
+    @click.option("--markdown", is_flag=True, help="As Markdown, for a comment on a pull request.")
+    def _plan(ask: Ask, folder: str | None, against: str | None, markdown: bool) -> None:
         """What this folder would change in the running daemon. Changes nothing."""
-        ask.run(_show_plan(ask))
+        if markdown and ask.json:
+            raise ControlError("--markdown and --json exclude each other", exit_code=USAGE)
+        ask.run(_show_plan(ask, Path(folder) if folder else ask.config_folder(), against, markdown))
 
     @command(cli, TOPIC, "connectors", json=True)
     def _connectors(ask: Ask) -> None:
@@ -107,17 +113,19 @@ def show_problem(problem: Mapping[str, Any]) -> None:
         console().print(styled(f"  {problem['hint']}", "dim"), soft_wrap=True)
 
 
-async def _show_plan(ask: Ask) -> None:
+async def _show_plan(ask: Ask, folder: Path, against: str | None, markdown: bool) -> None:
     from .output import emit
+    from .plan import plan_between, plan_markdown, show_plan
 
-    folder = ask.config_folder()
-    async with ask.door(lenient=True) as control:
-        plan = await control.plan(str(folder.absolute()), _files(folder))
+    if against is None:
+        async with ask.door(lenient=True) as control:
+            plan = await control.plan(str(folder.absolute()), _files(folder))
+        words = "the running daemon" if plan["daemon"] else "nothing: no daemon runs on this state directory"
+    else:
+        plan, words = plan_between(Path(against), folder, _catalog()), against
     if ask.json:
         return emit(plan)
-    from .plan import show_plan
-
-    return show_plan(plan, folder)
+    return click.echo(plan_markdown(plan, words)) if markdown else show_plan(plan, folder, words)
 
 
 def _files(folder: Path) -> dict[str, str]:

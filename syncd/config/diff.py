@@ -19,6 +19,7 @@ from .model import (
     ConnectionConfig,
     CronSchedule,
     DaemonConfig,
+    Deletions,
     EverySchedule,
     MaxDelete,
     SyncConfig,
@@ -70,7 +71,7 @@ class FieldChange:
 class Difference:
     """One block that changes. `syncs`: whose runs the effect concerns.
 
-    `warnings` are sentences on what a hostile change would touch: endpoints, secret references, `max_delete`, and how the daemon is reached.
+    `warnings` are sentences on what a hostile change would touch: endpoints, secret references, `max_delete`, `deletions: purge`, and how the daemon is reached.
     """
 
     block: Block
@@ -156,6 +157,8 @@ def _difference(
 
 def _watched(change: FieldChange, block: Block, before: _Named | None, after: _Named) -> bool:
     if block is Block.SYNC:
+        if change.path == "deletions":
+            return change.after == str(Deletions.PURGE)
         return change.path == "max_delete" and (before is not None or change.after != display(MaxDelete()))
     return change.path.startswith("settings.endpoints.") or change.path in _secrets(before) | _secrets(after)
 

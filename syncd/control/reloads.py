@@ -19,6 +19,7 @@ from syncd.plugins import catalog_of
 
 from .errors import CONFIG, USAGE, ControlError
 from .parts import Parts
+from .planning import read_again, scope_changes
 from .running import Runs
 from .views import difference_json, problem_json
 
@@ -72,8 +73,15 @@ class Reloads:
         if loaded.config is None:
             raise config_error(folder, loaded.problems)
         running = self._parts.daemon is not None
-        changes = diff(self._parts.config if running else Config(), loaded.config)
-        return {"daemon": running, "changes": [difference_json(one) for one in changes]}
+        before = self._parts.config if running else Config()
+        names = before.connections.keys() | loaded.config.connections.keys()
+        accounts = {name: await self._parts.store.accounts(name) for name in names}
+        return {
+            "daemon": running,
+            "changes": [difference_json(one) for one in diff(before, loaded.config)],
+            "accounts": scope_changes(before, loaded.config, accounts) if running else [],
+            "read_again": read_again(before, loaded.config),
+        }
 
     # -- inside
 
