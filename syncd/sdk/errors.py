@@ -369,6 +369,27 @@ CATALOGUE: dict[str, Explanation] = dict(
             "Check the owner, the permissions and the free space of the directory.",
         ),
         _entry(
+            "SYN-KEY-001",
+            "encryption key missing",
+            "What the store holds is encrypted under a key that is not among `encryption_keys`.",
+            "Nothing was started, and nothing was written (exit 78).",
+            "Put the key with the id that the message names back into `encryption_keys`, after the newer one. A lost key cannot be replaced: its store must be mirrored anew.",
+        ),
+        _entry(
+            "SYN-KEY-002",
+            "not an encryption key",
+            "An entry of `encryption_keys` is not 32 bytes written in base64 or in 64 hexadecimal digits.",
+            "Nothing was started (exit 78).",
+            "`syncd keys generate` prints a good one.",
+        ),
+        _entry(
+            "SYN-KEY-003",
+            "stored value damaged",
+            "An encrypted value or file was changed, moved to another row, or cut since syncd wrote it.",
+            "It is not shown. A run that meets it takes the provider's item in its place.",
+            "Find out who or what writes to the state directory. `syncd keys rotate --data-key` finds every such value and has it read from the provider again.",
+        ),
+        _entry(
             "SYN-FEED-001",
             "feed position too old",
             "The SEQ asked for is older than the oldest tombstone kept: deletions after it may be missing.",

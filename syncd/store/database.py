@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
+from .cipher import CLEAR, Cipher
 from .dialect import Dialect, SQLite
 from .errors import StoreFailed, StoreUnusable
 
@@ -31,13 +32,17 @@ IDS = 250
 
 
 class Tx:
-    """A transaction: statements with `?` in, tuples out. Never used by two threads at once."""
+    """A transaction: statements with `?` in, tuples out. Never used by two threads at once.
 
-    __slots__ = ("_connection", "dialect")
+    `cipher`: what payloads and the like go through, on their way in and out.
+    """
 
-    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+    __slots__ = ("_connection", "cipher", "dialect")
+
+    def __init__(self, connection: Connection, dialect: Dialect, cipher: Cipher = CLEAR) -> None:
         self._connection = connection
         self.dialect = dialect
+        self.cipher = cipher
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """How many rows it touched."""
@@ -103,6 +108,7 @@ class Database:
         self.path = state_dir / "syncd.db"
         self.read_only = read_only
         self.dialect: Dialect = SQLite()
+        self.cipher: Cipher = CLEAR
         self.engine = self._sqlite_engine()
 
     def _sqlite_engine(self) -> Engine:
@@ -146,7 +152,7 @@ class Database:
     def reading(self) -> Iterator[Tx]:
         """A transaction that sees one state of the database, whatever is written meanwhile."""
         with self.connect() as connection:
-            tx = Tx(connection, self.dialect)
+            tx = Tx(connection, self.dialect, self.cipher)
             try:
                 tx.run(self.dialect.begin_read)
                 yield tx

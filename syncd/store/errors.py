@@ -2,13 +2,16 @@
 
 StoreUnusable    the state directory or the database cannot be read or written
 ├── NewerSchema  the database was written by a newer syncd
+├── KeysMissing  what it holds is encrypted, and none of the keys given opens it
+├── Damaged      an encrypted value was changed, moved or cut since it was written
 └── StoreFailed  a statement failed: disk full, database locked for too long, file damaged
+BadKey           an encryption key that is not one
 FeedTooOld       the change feed no longer reaches back that far
 """
 
 from syncd.sdk import SyncdError
 
-__all__ = ["FeedTooOld", "NewerSchema", "StoreFailed", "StoreUnusable"]
+__all__ = ["BadKey", "Damaged", "FeedTooOld", "KeysMissing", "NewerSchema", "StoreFailed", "StoreUnusable"]
 
 
 class StoreUnusable(SyncdError):
@@ -19,6 +22,24 @@ class StoreUnusable(SyncdError):
 
 class NewerSchema(StoreUnusable):
     """The database's schema is not one that this version knows. Nothing was changed."""
+
+
+class KeysMissing(StoreUnusable):
+    """What the database holds is encrypted under keys that were not given. Nothing was changed."""
+
+    default_code = "SYN-KEY-001"
+
+
+class Damaged(StoreUnusable):
+    """An encrypted value or file is not what was written there."""
+
+    default_code = "SYN-KEY-003"
+
+
+class BadKey(SyncdError):
+    """An encryption key that is not 32 bytes in base64 or hexadecimal digits. The message never shows it."""
+
+    default_code = "SYN-KEY-002"
 
 
 class StoreFailed(StoreUnusable):

@@ -60,6 +60,9 @@ from . import (
 from . import (
     contents as content,
 )
+from . import (
+    keys as encryption,
+)
 from .browse import Listing, Wanted
 from .contents import Blobs, Download
 from .database import Database, Tx
@@ -78,10 +81,13 @@ T = TypeVar("T")
 READERS = 4  # threads
 
 
-def open_store(state_dir: Path, clock: Clock, url: str = "sqlite", *, read_only: bool = False) -> "SqlStore":
+def open_store(
+    state_dir: Path, clock: Clock, url: str = "sqlite", *, read_only: bool = False, keys: Sequence[bytes] = ()
+) -> "SqlStore":
     """Open the store in a state directory; make or migrate it as needed. A `read_only` one does neither.
 
-    Raises StoreUnusable if the directory or the database cannot be used, NewerSchema if a newer syncd has written it.
+    `keys`: the operator's encryption keys; the first encrypts, all decrypt. Raises StoreUnusable if the directory or the
+    database cannot be used, NewerSchema if a newer syncd has written it, KeysMissing if other keys are needed.
     """
     blobs = Blobs(state_dir)
     try:
@@ -93,7 +99,9 @@ def open_store(state_dir: Path, clock: Clock, url: str = "sqlite", *, read_only:
     database = Database(state_dir, url, read_only=read_only)
     try:
         with database.connect() as connection:
+            encryption.check(database, connection, keys)
             migrate.upgrade(connection, allowed=not read_only)
+        database.cipher = encryption.unlock(database, keys, clock.now())
     except SQLAlchemyError as error:
         database.close()
         raise StoreUnusable(f"cannot use {database.path}: {getattr(error, 'orig', error)}") from error

@@ -2,8 +2,8 @@
 
 Public: METADATA and the row classes.
 
-Moments are integers (microseconds since 1970, UTC). Payloads, summaries and cursors are JSON bytes, so that they can be
-encrypted later. Wide columns live apart from `record`, whose rows stay small: comparing a page reads only those.
+Moments are integers (microseconds since 1970, UTC). Payloads, summaries and cursors are JSON bytes, which the cipher
+(cipher.py) seals where there are keys. Wide columns live apart from `record`, whose rows stay small: comparing a page reads only those.
 """
 
 from typing import Any, ClassVar
@@ -195,6 +195,7 @@ class RecordVersion(Table, table=True):
     """A superseded payload. `superseded_at`: when the next version came."""
 
     __tablename__ = "record_version"
+    __table_args__ = (Index(None, "sha256", sqlite_where=HAS_CONTENT, postgresql_where=HAS_CONTENT),)
     record_id: int = refers("record.id", primary_key=True)
     version: int = Field(primary_key=True)
     seq: int = number()
@@ -256,9 +257,13 @@ class Quarantine(Table, table=True):
 
 
 class Blob(Table, table=True):
-    """Content by its SHA-256; `content` holds small ones, larger ones are files. `doomed`: to be removed if unused."""
+    """Content by its SHA-256, or an alias of it (cipher.py), as in all columns of this name; then `digest` is that SHA-256, sealed.
+
+    `content` holds small ones, larger ones are files. `doomed`: to be removed if unused.
+    """
 
     sha256: str = text(primary_key=True)
+    digest: bytes | None = raw()
     size: int = number()
     content: bytes | None = raw()
     doomed: bool = Field(default=False, nullable=False, index=True)
@@ -395,6 +400,16 @@ class NoticeMessage(Table, table=True):
     channel: str = text()
     at: int = number()
     content: bytes = raw(nullable=False)
+
+
+class DataKey(Table, table=True):
+    """What seals values: a secret of syncd's own, wrapped under an operator's key (keys.py). The newest seals."""
+
+    __tablename__ = "data_key"
+    id: int = Field(default=None, primary_key=True, sa_type=KEY, sa_column_kwargs={"autoincrement": False})
+    key_id: str = text()
+    wrapped: bytes = raw(nullable=False)
+    created_at: int = number()
 
 
 class Counter(Table, table=True):

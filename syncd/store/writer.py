@@ -81,7 +81,7 @@ class Writer:
 
     def _work(self) -> None:
         with self._connection as connection:
-            tx = Tx(connection, self._database.dialect)
+            tx = Tx(connection, self._database.dialect, self._database.cipher)
             while (job := self._take()) is not None:
                 if self._commit(tx, job):
                     return

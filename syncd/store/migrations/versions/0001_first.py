@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "blob",
         sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("doomed", sa.Boolean(), nullable=False),
@@ -41,6 +42,14 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_counter")),
+    )
+    op.create_table(
+        "data_key",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_key")),
     )
     op.create_table(
         "meta",
@@ -388,6 +397,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("record_version", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_record_version_superseded_at"), ["superseded_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_record_version_sha256"),
+            ["sha256"],
+            unique=False,
+            sqlite_where=sa.text("sha256 IS NOT NULL"),
+            postgresql_where=sa.text("sha256 IS NOT NULL"),
+        )
 
     op.execute("INSERT INTO counter (name, value) VALUES ('seq', 0), ('round', 0)")
     create_views(op.execute, dialect_named(op.get_bind().dialect.name))
