@@ -172,7 +172,8 @@ def test_plan_shows_what_the_folder_would_change(daemon: Daemon, site: FakeSite,
         "settings.key",
     ]
     assert "look twice" in site.run("plan", "--config", str(other.config)).stdout
-    assert site.json("plan") == {"daemon": True, "changes": []}
+    assert {one["sync"]: one["enter"] for one in plan["accounts"]} == {"new": 2}
+    assert site.json("plan") == {"daemon": True, "changes": [], "accounts": [], "read_again": []}
 
 
 def test_the_api_describes_itself(daemon: Daemon) -> None:
