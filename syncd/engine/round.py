@@ -17,6 +17,7 @@ from syncd.engine.ports import (
     Busy,
     OpenRound,
     PartitionState,
+    Retry,
     RoundEnd,
     RoundPlan,
     RunError,
@@ -34,8 +35,10 @@ from syncd.sdk import (
     Page,
     ProtocolError,
     RateLimited,
+    Record,
     Reject,
     SyncdError,
+    Tombstone,
 )
 from syncd.sdk.errors import Next
 
@@ -124,8 +127,11 @@ class _Reader:
     failed_at: set[int] = field(default_factory=set)  # places at which something went wrong
     restarts: int = 0
     cursor: JSON = None
-    retried: bool = False
     had_records: bool = False
+    waiting: dict[str, Retry] = field(init=False)  # contents that earlier runs could not have
+
+    def __post_init__(self) -> None:
+        self.waiting = {one.source_id: one for one in self.job.retries}
 
     async def run(self) -> RoundOutcome:
         rnd = None
@@ -202,7 +208,6 @@ class _Reader:
     async def _read(self, rnd: OpenRound, ctx: Context) -> None:
         job = self.job
         fetcher = Fetcher(job, rnd, ctx)
-        await self._retry(fetcher)
         client = client_of(ctx)
         pages = job.work.stream.pages(ctx)
         ahead = Ahead(
@@ -218,6 +223,9 @@ class _Reader:
                 chain.admit(page)
                 if page.last and await ahead.take() is not None:
                     raise chain.went_on()
+                self._brought(page)
+                if page.last:
+                    await self._retry(fetcher)
                 await self._commit(rnd, fetcher, page)
                 if page.last:
                     return
@@ -227,12 +235,18 @@ class _Reader:
             unwatch()
             await ahead.close()
 
+    def _brought(self, page: Page) -> None:
+        """A round that tells of an item anew, or of its end, leaves nothing of it to be tried again as it was."""
+        for item in page.items if self.waiting else ():
+            if isinstance(item, Tombstone) or (isinstance(item, Record) and item.blob is not None):
+                self.waiting.pop(item.source_id, None)
+
     async def _retry(self, fetcher: Fetcher) -> None:
-        """Before the first page: contents that earlier runs could not have."""
-        if self.retried or not self.job.retries:
+        """Before the last page is committed: contents that earlier runs could not have, of items that stayed as they were."""
+        if not self.waiting:
             return
-        self.retried = True
-        counts = await fetcher.retry(self.job.retries)
+        waiting, self.waiting = list(self.waiting.values()), {}
+        counts = await fetcher.retry(waiting)
         self.result.listed += counts.listed
         await self._show(fetcher.errors)
         fetcher.errors.clear()

@@ -133,6 +133,46 @@ async def test_content_that_still_fails_says_so_each_run(tmp_path: Path) -> None
         assert [(e.code, e.source_id) for e in report.errors] == [("SYN-CONTENT-002", "a1")]
 
 
+@pytest.mark.parametrize("full", [False, True])
+async def test_content_of_an_item_that_changed_is_not_tried_again_as_it_was(tmp_path: Path, full: bool) -> None:
+    world = World()
+    place = with_blobs(world, 12)
+    world.contents["ref1"] = ProtocolError("odd")
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        world.contents["new"] = b"new"
+        place.put("a1", changed=True)
+        place.blobs["a1"] = Blob("new", "t2")
+        world.fetched.clear()
+        report = await b.run(full=full)
+        assert (str(report.status), report.counts.updated, report.counts.failed) == ("completed", 1, 0)
+        assert world.fetched == ["new"]
+        assert (await b.run()).counts == type(report.counts)()
+
+
+async def test_content_of_an_item_that_is_deleted_is_not_tried_again(tmp_path: Path) -> None:
+    world = World()
+    place = with_blobs(world, 2)
+    world.contents["ref1"] = ProtocolError("odd")
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        place.drop("a1")
+        world.fetched.clear()
+        report = await b.run()
+        assert (str(report.status), report.counts.deleted, world.fetched) == ("completed", 1, [])
+
+
+async def test_a_full_round_asks_once_for_content_that_still_fails(tmp_path: Path) -> None:
+    world = World()
+    with_blobs(world, 2)
+    world.contents["ref1"] = Transient("down", exhausted=True)
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        world.fetched.clear()
+        report = await b.run(full=True)
+        assert (str(report.status), report.counts.failed, world.fetched) == ("partial", 1, ["ref1"])
+
+
 async def test_a_hash_that_does_not_match_is_fetched_once_more(tmp_path: Path) -> None:
     world = World()
     with_blobs(world, 1, hash="md5:" + hashlib.md5(b"right").hexdigest())
