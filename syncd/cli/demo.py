@@ -140,6 +140,8 @@ async def _show(folder: Path, found: list[Organisation]) -> list[dict[str, Any]]
             say(
                 one.title, "imported", len(accounts), "accounts:", ", ".join(f"{n} {role}" for role, n in roles.items())
             )
+            if one.note:
+                say(" ", one.note, style="dim")
         demo = _Demo(control, found)
         await demo.step("First run", "everything is read once")
         await demo.look()
@@ -149,7 +151,10 @@ async def _show(folder: Path, found: list[Organisation]) -> list[dict[str, Any]]
         await demo.changes()
         for one in found:
             one.expire()
-        await demo.step("Every cursor has expired; third run", "read again as a whole: nothing new, nothing twice")
+        await demo.step(
+            "Every cursor has expired; third run",
+            "read again as a whole where the provider has cursors: nothing new, nothing twice",
+        )
         await demo.step(
             "Nothing happened; fourth run", "where there are deltas: one request per partition, plus discovery"
         )

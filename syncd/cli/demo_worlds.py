@@ -21,7 +21,7 @@ SEED = 2026
 class Organisation:
     """One simulated organisation. `streams`: what its sync mirrors; `secrets`: settings that go into files of their own.
 
-    `expiring`: what `world.expire` takes to make every cursor too old.
+    `expiring`: what `world.expire` takes to make every cursor too old. `note`: what a look at the counts would wonder at.
     """
 
     provider: str
@@ -33,6 +33,7 @@ class Organisation:
     secrets: tuple[str, ...]
     streams: dict[str, dict[str, Any]]
     expiring: tuple[str, ...]
+    note: str = ""
     url: str = field(default="", init=False)
 
     @property
@@ -99,7 +100,7 @@ def _flow(value: Any) -> str:
 
 def organisations(people: int) -> list[Organisation]:
     """Fresh worlds of about this many people each."""
-    return [_google(people), _microsoft(people)]
+    return [_google(people), _microsoft(people), _zoho(people)]
 
 
 def _google(people: int) -> Organisation:
@@ -129,4 +130,18 @@ def _microsoft(people: int) -> Organisation:
         "microsoft", "Microsoft 365", world, microsoft_app, Editor(world, SEED), world.settings, ("client_secret",),
         {"contacts": {}, "calendar": {}, "files": {}, "mail": {}},
         ("contacts", "calendar", "files", "mail"),
+    )  # fmt: skip
+
+
+def _zoho(people: int) -> Organisation:
+    from syncd_simulator.zoho import Editor, demo_zoho, zoho_app
+
+    world = demo_zoho(SEED, people)
+    world.limits.enabled = False  # 20 mails a minute are no demonstration
+    names = ("contacts", "calendar", "files", "mail", "crm_contacts", "crm_leads", "crm_events")
+    return Organisation(
+        "zoho", "Zoho", world, zoho_app, Editor(world, SEED), world.settings, ("client_secret", "refresh_token"),
+        {name: {} for name in names},
+        ("crm", "files"),
+        "a Zoho token reads the data of the user whose it is: the others are accounts without data",
     )  # fmt: skip
