@@ -34,6 +34,8 @@ __all__ = ["assembled", "run_daemon"]
 
 SOCKET, LOCK = "syncd.sock", "daemon.lock"
 DUE_CHECK, RETENTION = timedelta(seconds=1), timedelta(hours=6)
+NOTICES, CREDENTIALS, LOOK_AGAIN = timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30)
+LAST_WORDS = 10.0  # seconds that a command may take at its end to tell operators
 TELL = timedelta(seconds=2)  # the service manager's status line
 
 log = logger()
@@ -70,6 +72,7 @@ async def assembled(
             finally:
                 await executor.drain(0 if daemon else 30.0)
                 await control.runs.settle()
+                await control.alarms.finish(LAST_WORDS)
     finally:
         await asyncio.to_thread(store.close)
 
@@ -222,6 +225,9 @@ class _Daemon:
     def _chores(self, control: Control) -> Chores:
         chores = Chores(control.parts.clock)
         chores.every(DUE_CHECK, "due check", control.scheduler.check)
+        chores.every(NOTICES, "notices", control.alarms.tick)
+        chores.every(CREDENTIALS, "refused credentials", lambda: _try_credentials(control))
+        chores.every(LOOK_AGAIN, "look again at an invalid folder", lambda: _look_again(control))
         chores.every(RETENTION, "retention", lambda: _retain(control))
         chores.every(TELL, "status line", lambda: self._tell_status(control))
         if self._manager.watchdog_s is not None:
@@ -266,6 +272,17 @@ class _Daemon:
 def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
     """From the watcher's thread."""
     loop.call_soon_threadsafe(event.set)
+
+
+async def _try_credentials(control: Control) -> None:
+    if await control.credentials.look():
+        control.alarms.nudge()
+
+
+async def _look_again(control: Control) -> None:
+    """What is wrong with a folder may lie outside it: a secret's file that was missing gives no event when it comes."""
+    if control.parts.problems:
+        await control.reload()
 
 
 async def _retain(control: Control) -> None:

@@ -13,23 +13,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from syncd.config.model import Config
+from syncd.config.model import Config, SyncConfig
 from syncd.engine.executor import RunReport, RunRequest, UnknownName
 from syncd.engine.imports import account_json
 from syncd.engine.ports import RunScope, Trigger
 from syncd.engine.report import account_results
 from syncd.engine.scheduler import Scheduler
-from syncd.sdk import AuthFailed, RateLimited, SyncdError
+from syncd.sdk import AuthFailed, RateLimited, SyncdError, redact
 from syncd.sdk.errors import explanation_of
 from syncd.store import FeedTooOld
 
 from . import statuses
+from .alarms import Alarms
+from .credentials import Credentials
 from .errors import BUSY, CREDENTIAL, FAILED, USAGE, ControlError, unknown
 from .parts import Parts
-from .pauses import Pauses, enabled
+from .pauses import AUTH_CODE, Pauses, enabled
 from .reloads import Reloads
 from .running import Runs
-from .views import connectors_json, time_json
+from .views import channel_json, connectors_json, notice_json, time_json
 
 __all__ = ["Control"]
 
@@ -46,7 +48,9 @@ class Control:
     def __init__(self, parts: Parts, *, seed: str = "") -> None:
         self.parts = parts
         self.pauses = Pauses(parts)
-        self.runs = Runs(parts, self.pauses.ended)
+        self.alarms = Alarms(parts, self.pauses)
+        self.credentials = Credentials(parts, self.pauses)
+        self.runs = Runs(parts, self._ended)
         self.scheduler = Scheduler(self.pauses, parts.clock, self.runs.start_due, seed=seed)
         self.reloads = Reloads(parts, self.runs, self.adopt)
 
@@ -55,8 +59,16 @@ class Control:
         for connection in config.connections.values():
             await self.parts.store.bind_connection(connection.name, connection.connector, connection.previous_name)
         await self.pauses.adopt(config)
+        await self.alarms.adopt(config)
         if self.parts.daemon is not None:
             await self.scheduler.adopt(config)
+
+    async def _ended(self, report: RunReport, scope: RunScope) -> None:
+        """What follows from a run that is over."""
+        try:
+            await self.pauses.ended(report, scope)
+        finally:
+            self.alarms.nudge()
 
     # -- reports
 
@@ -126,21 +138,51 @@ class Control:
     async def switch(self, sync: str, on: bool) -> dict[str, Any]:
         config = self.parts.sync(sync)
         state = await self.pauses.switch(config, on)
+        self.alarms.nudge()
         note = "" if state.enabled is None else "differs from `enabled` in the YAML until that says the same"
         if on and state.paused is not None:
             note = f"still paused ({state.code}): `syncd resume {sync}`"
         return {"sync": sync, "enabled": on, "state": "enabled" if on else "disabled", "note": note}
 
     async def resume(self, sync: str) -> dict[str, Any]:
+        """Lift a pause. One that a refused credential caused is lifted for the connection, if the credential works now."""
         config = self.parts.sync(sync)
         before = await self.parts.store.sync_state(sync)
+        note = "" if enabled(config, before) else f"it is disabled: `syncd enable {sync}`"
+        if before.paused is not None and before.code == AUTH_CODE:
+            note = await self._prove(config) or note
+        else:
+            with suppress(UnknownName):
+                self.parts.executor.forget(config.connection)
         await self.pauses.lift([sync])
-        with suppress(UnknownName):
-            self.parts.executor.forget(config.connection)
-        on = enabled(config, before)
-        note = "" if on else f"it is disabled: `syncd enable {sync}`"
+        self.alarms.nudge()
+        after = await self.parts.store.sync_state(sync)
         state = "was not paused" if before.paused is None else "resumed"
-        return {"sync": sync, "enabled": on, "state": state, "note": note, "next_run": time_json(before.next_due_at)}
+        due = time_json(after.next_due_at)
+        return {"sync": sync, "enabled": enabled(config, before), "state": state, "note": note, "next_run": due}
+
+    async def _prove(self, sync: SyncConfig) -> str:
+        """Raises ControlError if the credential is refused still; a note if trying it brought no answer."""
+        error = await self.credentials.proven(sync.connection)
+        if isinstance(error, AuthFailed):
+            self.alarms.nudge()
+            refusal = self._as_control_error(error)
+            refusal.message = f"the credential of {sync.connection} is still refused: {refusal.message}"
+            raise refusal from error
+        return "" if error is None else f"its credential could not be tried: {redact(str(error))}"
+
+    # -- notices
+
+    async def notices(self) -> dict[str, Any]:
+        """How the channels do, and what operators were told that is not over."""
+        return {
+            "channels": [channel_json(one) for one in await self.parts.notices.channels()],
+            "open": [notice_json(one) for one in await self.parts.notices.open()],
+        }
+
+    async def notify_test(self) -> list[dict[str, Any]]:
+        """Send a test message to each channel now."""
+        return await self.parts.notices.test()
 
     # -- organisations
 
@@ -208,6 +250,7 @@ class Control:
             decided = (await self.parts.store.approve(*scope, mode, self.parts.clock.now())).deleted
         else:
             decided = await self.parts.store.reject(*scope)
+        self.alarms.nudge()
         return {
             "sync": sync,
             "decision": "approved" if approve else "rejected",
@@ -229,7 +272,9 @@ class Control:
         return await self.reloads.plan(Path(folder), files)
 
     async def reload(self) -> dict[str, Any]:
-        return await self.reloads.reload()
+        answer = await self.reloads.reload()
+        self.alarms.nudge()
+        return answer
 
     # -- data
 

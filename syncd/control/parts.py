@@ -1,30 +1,23 @@
 """What the commands work with.
 
-Public: Parts, SyncState, the notifier's seam.
+Public: Parts.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from syncd.config.model import Config, ConnectionConfig, SyncConfig
 from syncd.config.problem import Problem
+from syncd.deliver.notices import Notices
 from syncd.engine.executor import Executor
-from syncd.engine.log import logger
 from syncd.plugins import Plugins
 from syncd.sdk import Clock, Connector
 from syncd.store import SqlStore
 
 from .errors import ControlError, unknown
 
-__all__ = ["Notify", "Parts", "log_notice"]
-
-Notify = Callable[[str, str], Awaitable[None]]  # title, text
-
-
-async def log_notice(title: str, text: str) -> None:
-    """The notifier until operators' channels are there: a warning in the log."""
-    logger().warning(title, notice=text)
+__all__ = ["Parts"]
 
 
 @dataclass(slots=True)
@@ -41,8 +34,11 @@ class Parts:
     clock: Clock
     config: Config = field(default_factory=Config)
     problems: Sequence[Problem] = ()
-    notify: Notify = log_notice
     daemon: dict[str, object] | None = None
+    notices: Notices = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.notices = Notices(self.store, self.clock)
 
     def sync(self, name: str) -> SyncConfig:
         if name not in self.config.syncs:

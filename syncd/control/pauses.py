@@ -6,8 +6,9 @@ Public: Pauses, enabled.
   YAML says the same; from then on the YAML decides alone. So a manual stop outlives restarts and reloads, and a change in
   git that agrees with it ends it.
 - *Pause*: `pause_after` failed runs in a row (SYN-RUN-001), or a refused credential (SYN-AUTH-001, all syncs of that
-  connection). One notice is sent. `resume`, or a successful run by hand, lifts it; a successful run lifts the
-  credential's pause of the whole connection.
+  connection). `resume`, or a successful run by hand, lifts it; a successful run, or a successful test of the credential
+  (see `credentials`), lifts the credential's pause of the whole connection. What stands here is what operators are told
+  of (see `alarms`).
 - Runs that were cancelled, or that the provider put off, are neither failures nor successes; nor is one by hand that was
   narrowed to an account which is not there.
 """
@@ -17,7 +18,6 @@ from datetime import datetime
 
 from syncd.config.model import Config, SyncConfig
 from syncd.engine.executor import RunReport
-from syncd.engine.log import logger
 from syncd.engine.ports import RunScope, RunStatus
 from syncd.engine.scheduler import DueState
 from syncd.sdk import redact
@@ -91,13 +91,8 @@ class Pauses:
 
     async def _succeeded(self, sync: SyncConfig) -> None:
         """The run proves that the sync works, and that the credential of its connection does."""
-        states = await self.states(self._parts.config)
-        mended = [
-            name
-            for name, other in self._parts.config.syncs.items()
-            if other.connection == sync.connection and states[name].code == AUTH_CODE and states[name].paused == AUTO
-        ]
-        state = states[sync.name]
+        state = await self._parts.store.sync_state(sync.name)
+        mended = await self._refused_syncs(sync.connection)
         if state.failures or state.paused == AUTO:
             mended.append(sync.name)
         await self.lift(dict.fromkeys(mended))
@@ -109,31 +104,52 @@ class Pauses:
         if failures >= sync.pause_after and state.paused is None:
             reason = f"{failures} failed runs in a row; the last one: {_cause(report)}"
             await self._pause([sync.name], FAILURES_CODE, reason)
-            await self._tell(f"{sync.name} is paused", f"{reason}. Mend the cause, then: syncd resume {sync.name}")
 
     async def _credential_refused(self, sync: SyncConfig, report: RunReport) -> None:
-        """All syncs of the connection rest, and one notice is sent however many of them fail on it."""
+        """All syncs of the connection rest."""
         states = await self.states(self._parts.config)
         users = [name for name, other in self._parts.config.syncs.items() if other.connection == sync.connection]
         fresh = [name for name in users if states[name].paused is None]
-        told = any(states[name].code == AUTH_CODE for name in users)
-        reason = f"{sync.connection}: {_cause(report)}"
-        await self._pause(fresh, AUTH_CODE, reason)
-        if not told:
-            text = f"{reason}. Paused: {', '.join(fresh)}. Mend the credential, then: syncd check {sync.connection}"
-            await self._tell(f"the credential of {sync.connection} is refused", text)
+        await self._pause(fresh, AUTH_CODE, f"{sync.connection}: {_cause(report)}")
 
     async def _pause(self, names: Iterable[str], code: str, reason: str) -> None:
         since = self._parts.clock.now()
         for name in names:
             await self._parts.store.set_sync_state(name, paused=AUTO, code=code, reason=redact(reason), since=since)
 
-    async def _tell(self, title: str, text: str) -> None:
-        """A notice that cannot be sent is logged; the pause stands."""
-        try:
-            await self._parts.notify(title, redact(text))
-        except Exception as error:
-            logger().error("a notice could not be sent", notice=title, error=str(error))
+    # -- credentials
+
+    async def refused_connections(self) -> list[str]:
+        """Connections that rest because of their credential, and of which a sync would run otherwise."""
+        states = await self.states(self._parts.config)
+        found = {
+            sync.connection
+            for name, sync in self._parts.config.syncs.items()
+            if _refused(states[name]) and enabled(sync, states[name])
+        }
+        return sorted(found & self._parts.config.connections.keys())
+
+    async def credential_works(self, connection: str) -> list[str]:
+        """Lift the pauses that its refusal caused, and let those syncs run now. Which."""
+        names = await self._refused_syncs(connection)
+        await self.lift(names)
+        for name in names:
+            await self._parts.store.set_next_due(name, self._parts.clock.now())
+        return names
+
+    async def still_refused(self, connection: str, why: str) -> None:
+        """Say what the last try brought; the pause and its beginning stay."""
+        for name in await self._refused_syncs(connection):
+            await self._parts.store.set_sync_state(name, reason=redact(f"{connection}: {why}"))
+
+    async def _refused_syncs(self, connection: str) -> list[str]:
+        states = await self.states(self._parts.config)
+        syncs = self._parts.config.syncs.items()
+        return [name for name, sync in syncs if sync.connection == connection and _refused(states[name])]
+
+
+def _refused(state: SyncState) -> bool:
+    return state.paused == AUTO and state.code == AUTH_CODE
 
 
 def enabled(sync: SyncConfig, state: SyncState) -> bool:

@@ -13,7 +13,7 @@ from syncd.store import StreamNumbers, SyncState
 
 from .parts import Parts
 from .pauses import Pauses, enabled
-from .views import problem_json, time_json
+from .views import channel_problem, problem_json, time_json
 
 __all__ = ["status"]
 
@@ -29,7 +29,10 @@ async def status(parts: Parts, pauses: Pauses) -> dict[str, Any]:
     running, over = await parts.store.latest_runs(list(parts.config.syncs))
     return {
         "daemon": parts.daemon,
-        "problems": [problem_json(problem) for problem in parts.problems],
+        "problems": [
+            *[problem_json(problem) for problem in parts.problems],
+            *[channel_problem(one) for one in await parts.notices.channels() if one.error is not None],
+        ],
         "syncs": [
             _card(parts, sync, states[name], numbers, name in running, over.get(name))
             for name, sync in sorted(parts.config.syncs.items())

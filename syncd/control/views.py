@@ -1,6 +1,6 @@
 """Values as the JSON that the contract names.
 
-Public: connectors_json, difference_json, problem_json, time_json.
+Public: channel_json, channel_problem, connectors_json, difference_json, notice_json, problem_json, time_json.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from syncd.config.diff import Difference
     from syncd.config.problem import Problem
+    from syncd.deliver.notices import ChannelState
     from syncd.plugins import Plugins
+    from syncd.store import NoticeRow
 
-__all__ = ["connectors_json", "difference_json", "problem_json", "time_json"]
+__all__ = [
+    "channel_json",
+    "channel_problem",
+    "connectors_json",
+    "difference_json",
+    "notice_json",
+    "problem_json",
+    "time_json",
+]
 
 
 def time_json(moment: datetime | None) -> str | None:
@@ -23,6 +33,28 @@ def time_json(moment: datetime | None) -> str | None:
 def problem_json(problem: "Problem") -> dict[str, Any]:
     """An element of `problems`."""
     return {name: getattr(problem, name) for name in ("file", "line", "column", "path", "message", "hint")}
+
+
+def channel_json(channel: "ChannelState") -> dict[str, Any]:
+    """A notice channel, by the reference that stands in the YAML."""
+    return {
+        "channel": channel.name,
+        "waiting": channel.waiting,
+        "error": channel.error,
+        "failing_since": time_json(channel.since),
+    }
+
+
+def notice_json(row: "NoticeRow") -> dict[str, Any]:
+    """Something that operators were told of and that is not over."""
+    return {"key": row.key, "kind": row.kind, "title": row.title, "text": row.text, "since": time_json(row.since)}
+
+
+def channel_problem(channel: "ChannelState") -> dict[str, Any]:
+    """A failing channel as an element of `problems`: it stands in no file."""
+    message = f"the notice channel {channel.name} fails since {time_json(channel.since)}: {channel.error}"
+    hint = "`syncd notify --test` tries it; what waits is sent once it works again"
+    return {"file": "", "line": 0, "column": 0, "path": "daemon.notify", "message": message, "hint": hint}
 
 
 def difference_json(difference: "Difference") -> dict[str, Any]:

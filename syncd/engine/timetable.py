@@ -1,6 +1,6 @@
 """When a sync is due: pure arithmetic, no clock of its own.
 
-Public: next_due, first_due, settle_due, phase_of.
+Public: next_due, first_due, settle_due, stale_at, phase_of.
 
 All datetimes are aware; answers are in UTC. The rules, as the configuration contract puts them:
 
@@ -22,7 +22,7 @@ from cronsim import CronSim
 
 from syncd.config.model import CronSchedule, EverySchedule, Schedule
 
-__all__ = ["LARGEST_SHARE", "first_due", "next_due", "phase_of", "settle_due"]
+__all__ = ["LARGEST_SHARE", "first_due", "next_due", "phase_of", "settle_due", "stale_at"]
 
 LARGEST_SHARE = 0.1  # of the interval, either way
 MINUTE = timedelta(minutes=1)
@@ -58,6 +58,18 @@ def settle_due(schedule: Schedule, saved: datetime, now: datetime) -> datetime:
     return _next_cron(schedule, now)
 
 
+def stale_at(schedule: Schedule, completed: datetime) -> datetime:
+    """When something last complete at `completed` is no longer fresh: after twice its interval.
+
+    Of a cron line, whose gaps differ, those two count that follow the due time before: what was complete on a Friday is
+    not stale on a Sunday if nothing is due before Monday.
+    """
+    if isinstance(schedule, EverySchedule):
+        return _utc(completed) + 2 * schedule.interval
+    second = _next_cron(schedule, _next_cron(schedule, completed))
+    return _utc(completed) + (second - _last_cron(schedule, completed))
+
+
 def phase_of(name: str, seed: str) -> float:
     """A sync's jitter: a share between -0.1 and 0.1 that depends on its name and the seed only."""
     digest = hashlib.sha256(f"{seed}\0{name}".encode()).digest()
@@ -84,6 +96,17 @@ def _next_cron(schedule: CronSchedule, after: datetime) -> datetime:
         if due > after:
             return due
     raise ValueError(f"cron {schedule.cron!r} has no time to come")
+
+
+def _last_cron(schedule: CronSchedule, until: datetime) -> datetime:
+    """The last due time not after `until`."""
+    zone = ZoneInfo(schedule.timezone)
+    wall = until.astimezone(zone).replace(tzinfo=None) + MINUTE
+    for candidate in CronSim(schedule.cron, wall, reverse=True):
+        due = _on_time_line(candidate, zone)
+        if due <= until:
+            return due
+    raise ValueError(f"cron {schedule.cron!r} has no time behind it")
 
 
 def _on_time_line(wall: datetime, zone: ZoneInfo) -> datetime:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from syncd.config.model import Config, ConnectionConfig, SyncConfig
+from syncd.control.alarms import Alarms
 from syncd.control.parts import Parts
 from syncd.control.pauses import Pauses
 from syncd.engine.executor import Executor, RunReport
@@ -24,16 +25,17 @@ ALL = RunScope()
 
 
 class Bench:
-    """Two syncs of one connection and one of another, a real store, and the notices that were sent."""
+    """Two syncs of one connection and one of another, a real store, and what operators would be told."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.pauses = Pauses(parts)
-        self.notices: list[str] = []
-        parts.notify = self._notify
+        self.alarms = Alarms(parts, self.pauses)
 
-    async def _notify(self, title: str, text: str) -> None:
-        self.notices.append(title)
+    async def noticed(self) -> list[str]:
+        """Titles of what is wrong, as told."""
+        await self.alarms.check()
+        return [row.title for row in await self.parts.notices.open() if row.told]
 
     async def ended(self, status: RunStatus, sync: str = "a", scope: RunScope = ALL, **more: object) -> None:
         errors = [RunError("SYN-NET-001", "the provider is down")] if status is RunStatus.FAILED else []
@@ -71,7 +73,7 @@ async def test_three_failures_in_a_row_pause_once_and_tell_once(bench: Bench) ->
     state = await bench.state()
     assert (state.paused, state.code, state.failures) == ("auto", "SYN-RUN-001", 5)
     assert "3 failed runs in a row; the last one: the provider is down" in (state.reason or "")
-    assert bench.notices == ["a is paused"]
+    assert await bench.noticed() == ["a is paused"]
     assert await bench.paused() == {"a"}
 
 
@@ -95,7 +97,7 @@ async def test_a_refused_credential_pauses_the_connection_and_tells_once(bench: 
     await bench.ended(RunStatus.FAILED, "b", reason=AUTH)
     assert await bench.paused() == {"a", "b"}
     assert (await bench.state("b")).code == "SYN-AUTH-001"
-    assert bench.notices == ["the credential of one is refused"]
+    assert await bench.noticed() == ["the credential of one is refused"]
 
 
 async def test_a_success_proves_the_credential_for_all(bench: Bench) -> None:
@@ -122,15 +124,6 @@ async def test_a_mistyped_account_is_no_failure(bench: Bench) -> None:
     for _ in range(3):
         await bench.ended(RunStatus.FAILED, errors=wrong)
     assert await bench.paused() == {"a"}
-
-
-async def test_a_notice_that_cannot_be_sent_keeps_the_pause(bench: Bench) -> None:
-    async def broken(title: str, text: str) -> None:
-        raise OSError("no network")
-
-    bench.parts.notify = broken
-    await bench.ended(RunStatus.FAILED, reason=AUTH)
-    assert await bench.paused() == {"a", "b"}
 
 
 async def test_the_switch_wins_until_the_yaml_agrees(bench: Bench) -> None:
