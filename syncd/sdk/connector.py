@@ -8,7 +8,7 @@ declared by being defined: the engine asks `can_get` and `can_fetch_many`, it ne
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from .context import Context
 from .errors import RateLimited, SyncdError, Transient
@@ -160,17 +160,34 @@ class Writable(ABC):
 class Pushable(ABC):
     """Optional ability of a stream, for real time: the provider says when to look.
 
-    `subscribe` and `renew` give what `verify` and `unsubscribe` need later (JSON, kept by the store).
+    `subscribe` and `renew` give what `verify` and `unsubscribe` need later (JSON, kept by the store), with `expires_at`
+    and `renew_at` (RFC 3339) where the provider ends subscriptions. A notification leads to a delta round and is never
+    believed in itself; whoever subscribes, at first or anew, looks once right after, since a gap lies before it.
     """
 
     @abstractmethod
     async def subscribe(self, ctx: Context, url: str, secret: str) -> JSON: ...
 
     @abstractmethod
-    async def renew(self, ctx: Context, subscription: JSON) -> JSON: ...
+    async def renew(self, ctx: Context, subscription: JSON) -> JSON:
+        """Prolong it. None if the provider has ended it meanwhile: subscribe anew, and look."""
 
     @abstractmethod
     async def unsubscribe(self, ctx: Context, subscription: JSON) -> None: ...
 
     @abstractmethod
-    def verify(self, headers: Mapping[str, str], body: bytes, subscription: JSON, secret: str) -> bool: ...
+    def verify(self, headers: Mapping[str, str], body: bytes, subscription: JSON, secret: str) -> bool:
+        """Whether a call to the address is about this subscription and from the provider. True: look."""
+
+    def handshake(self, query: str) -> str | None:
+        """For a call that only tries the address: the text to answer at once, as `text/plain` with 200.
+
+        `query`: the address's query, still encoded. It may come while `subscribe` is under way. None: a notification.
+        """
+        return None
+
+    def upkeep(
+        self, headers: Mapping[str, str], body: bytes, subscription: JSON, secret: str
+    ) -> Literal["renew", "subscribe"] | None:
+        """What a call that `verify` accepts asks for beside a look: to renew, or to subscribe anew."""
+        return None
