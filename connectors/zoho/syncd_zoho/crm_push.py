@@ -43,10 +43,12 @@ async def subscribe(ctx: Context, crm: Crm, url: str, secret: str) -> JSON:
 
 
 async def renew(ctx: Context, crm: Crm, subscription: JSON) -> JSON:
-    """Prolong a channel; its address and token stay. ProtocolError if it is gone: then subscribe anew."""
+    """Prolong a channel; its address and token stay. None if it is gone."""
     channel = _channel_of(subscription)
     watch = {"channel_id": channel, "events": [f"{crm.module}.all"], "channel_expiry": _until(ctx)}
     results = await crm.send("PATCH", "/actions/watch", f"watch CRM {crm.module}", {"watch": [watch]})
+    if results and results[0].get("code") == GONE:
+        return None
     return _subscription(ctx, crm, channel, results)
 
 
