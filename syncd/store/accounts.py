@@ -11,7 +11,9 @@ from datetime import datetime
 from syncd.engine.ports import AccountRow, ImportResult, OtherOrganization
 from syncd.sdk import JSON, Account
 
+from .cipher import BOOKMARK, of_row
 from .database import Row, Tx
+from .errors import Damaged
 from .values import dumps, loads, micros, moment
 
 __all__ = [
@@ -89,7 +91,7 @@ def import_accounts(
     tx.run_within(
         "UPDATE account SET gone_at = ? WHERE connection_id = ? AND source_id IN ({})", (micros(now), owner), gone
     )
-    place = None if bookmark is None else dumps(bookmark)
+    place = tx.cipher.seal(None if bookmark is None else dumps(bookmark), BOOKMARK, of_row("connection", owner))
     tx.run("UPDATE connection SET imported_at = ?, import_bookmark = ? WHERE id = ?", (micros(now), place, owner))
     if departed is None:
         tx.run("UPDATE connection SET listed_at = ? WHERE id = ?", (micros(now), owner))
@@ -157,10 +159,13 @@ def imported_at(tx: Tx, connection: str) -> datetime | None:
 
 
 def import_place(tx: Tx, connection: str) -> tuple[JSON, datetime | None]:
-    row = tx.row("SELECT import_bookmark, listed_at FROM connection WHERE name = ?", (connection,))
+    row = tx.row("SELECT import_bookmark, listed_at, id FROM connection WHERE name = ?", (connection,))
     if row is None or row[0] is None:
         return None, None if row is None else moment(row[1])
-    return loads(row[0]), moment(row[1])
+    try:
+        return loads(tx.cipher.open(row[0], BOOKMARK, of_row("connection", row[2]))), moment(row[1])
+    except Damaged:  # the next import lists all accounts
+        return None, moment(row[1])
 
 
 def set_stream_state(tx: Tx, account_id: int, stream: str, state: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from syncd.engine.ports import Content, ContentState
 from syncd.sdk import Blob, Record
 
+from .cipher import WANTED, of_row
+from .contents import blob_row, held_as
 from .database import Tx
 from .values import dumps
 from .work import Work
@@ -19,26 +21,29 @@ LOST = Content(ContentState.FAILED, reason="the content was removed meanwhile", 
 
 def keep(tx: Tx, contents: Mapping[str, Content]) -> None:
     """Small contents that came with their items get their rows in the page's own transaction."""
-    rows = {one.sha256: (one.sha256, one.size, one.small, False) for one in contents.values() if one.small is not None}
-    if rows:
+    small = {one.sha256: one for one in contents.values() if one.small is not None and one.sha256 is not None}
+    if small:
         tail = "ON CONFLICT (sha256) DO UPDATE SET doomed = FALSE"
-        tx.insert("INSERT INTO blob (sha256, size, content, doomed)", list(rows.values()), tail)
+        rows = [blob_row(tx, name, one.size or 0, one.small) for name, one in small.items()]
+        tx.insert("INSERT INTO blob (sha256, digest, size, content, doomed)", rows, tail)
 
 
-def checked(tx: Tx, contents: Mapping[str, Content]) -> Mapping[str, Content]:
-    """Contents that are still there, and stay: one that was to be removed is wanted again."""
+def checked(tx: Tx, contents: Mapping[str, Content]) -> tuple[Mapping[str, Content], Mapping[str, str]]:
+    """Contents that are still there, and stay: one that was to be removed is wanted again. And their aliases."""
     if not contents:
-        return contents
-    wanted = {one.sha256 for one in contents.values() if one.state is ContentState.STORED}
-    held = {row[0]: row[1] for row in tx.within("SELECT sha256, doomed FROM blob WHERE sha256 IN ({})", (), wanted)}
-    saved = [name for name, doomed in held.items() if doomed]
+        return contents, {}
+    wanted = {one.sha256 for one in contents.values() if one.state is ContentState.STORED and one.sha256 is not None}
+    rows = held_as(tx, wanted)
+    saved = [alias for alias, doomed in rows.values() if doomed]
     tx.run_within("UPDATE blob SET doomed = FALSE WHERE sha256 IN ({})", (), saved)
+    held = {sha256: alias for sha256, (alias, _) in rows.items()}
     if len(held) == len(wanted):
-        return contents
-    return {
+        return contents, held
+    still = {
         key: LOST if one.state is ContentState.STORED and one.sha256 not in held else one
         for key, one in contents.items()
     }
+    return still, held
 
 
 def settle(work: Work, records: Mapping[str, Record], contents: Mapping[str, Content]) -> None:
@@ -60,12 +65,16 @@ def settle(work: Work, records: Mapping[str, Record], contents: Mapping[str, Con
     ]
     work.tx.insert(
         "INSERT INTO content_retry (partition_id, source_id, blob, attempts, code, reason)",
-        [(work.partition, key, retry_row(blob), 1, content.code, content.reason) for key, blob, content in failed],
+        [
+            (work.partition, key, retry_row(work.tx, work.partition, key, blob), 1, content.code, content.reason)
+            for key, blob, content in failed
+        ],
         "ON CONFLICT (partition_id, source_id) DO UPDATE SET blob = excluded.blob,"
         " attempts = content_retry.attempts + 1, code = excluded.code, reason = excluded.reason",
     )
 
 
-def retry_row(blob: Blob) -> bytes:
+def retry_row(tx: Tx, partition: int, source_id: str, blob: Blob) -> bytes:
     """All that is needed to ask for the content again."""
-    return dumps({"ref": blob.ref, "tag": blob.tag, "size": blob.size, "hash": blob.hash, "mime_type": blob.mime_type})
+    fields = {"ref": blob.ref, "tag": blob.tag, "size": blob.size, "hash": blob.hash, "mime_type": blob.mime_type}
+    return tx.cipher.seal(dumps(fields), WANTED, of_row("content_retry", partition, source_id))

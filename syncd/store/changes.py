@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from syncd.engine.ports import Content, ContentState
+from syncd.engine.ports import Content, ContentState, RunError
 from syncd.sdk import Record
 
 from . import pending
+from .cipher import DATA, DESCRIPTOR, NAME, SUMMARY, TAG
 from .compare import same_payload
 from .database import Row
+from .errors import Damaged
 from .partial import whole
 from .records import DELETED, LIVE, OUT, keep_versions
+from .reseal import VALUES, reseal_record
 from .values import LAST, dumps, micros, storable
 from .work import Doubt, Fresh, Known, Work
 
@@ -44,10 +47,10 @@ RENAMED = b""  # stands for the digest of a record that got a new id: a change, 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A record's content as it will be stored."""
+    """A record's content, before it is sealed. `alias`: what `blob` knows it by."""
 
     tag: str | None = None
-    sha256: str | None = None
+    alias: str | None = None
     blob: bytes | None = None
 
 
@@ -73,11 +76,17 @@ def rename(work: Work, records: Mapping[str, Record], known: dict[str, Row]) -> 
                 continue
             if key not in known:
                 work.tx.run("UPDATE record SET source_id = ? WHERE id = ?", (key, row[1]))
-                known[key] = (key, *row[1:2], RENAMED, *row[3:])
+                reseal_record(work.tx, row[1], work.place_of(old), work.place_of(key))
+                known[key] = (key, row[1], RENAMED, row[3], row[4], _tag_now(work, row[1]), *row[6:])
                 del known[old]
             elif row[3] == work.partition and row[4] == LIVE:
                 proposed = {row[1]: (work.stream, work.scope)}
                 pending.propose_reported(work.tx, proposed, work.partition, work.rnd.run, work.now, counted=False)
+
+
+def _tag_now(work: Work, key: int) -> str | None:
+    tag: str | None = work.tx.value("SELECT tag FROM record WHERE id = ?", (key,))
+    return tag
 
 
 def decide(work: Work, doubtful: Sequence[Doubt], contents: Mapping[str, Content]) -> list[Change]:
@@ -85,8 +94,23 @@ def decide(work: Work, doubtful: Sequence[Doubt], contents: Mapping[str, Content
     if not doubtful:
         return []
     stored = {row[0]: row for row in work.tx.within(STORED, (), [doubt.known.id for doubt in doubtful])}
-    found = [_decide_one(work, doubt, stored.get(doubt.known.id), contents) for doubt in doubtful]
+    found = [_decide_one(work, doubt, _opened(work, doubt.known, stored), contents) for doubt in doubtful]
     return [change for change in found if change is not None]
+
+
+def _opened(work: Work, known: Known, stored: Mapping[int, Row]) -> Row | None:
+    """What is kept of a record; None if nothing is, or nothing that can be read: then the provider's item replaces it."""
+    row = stored.get(known.id)
+    if row is None:
+        return None
+    cipher, place = work.tx.cipher, work.place_of(known.source_id)
+    try:
+        return (row[0], *(cipher.open(one, column, place) for one, column in zip(row[1:], VALUES, strict=True)))
+    except Damaged as error:
+        label = work.tx.value("SELECT label FROM account WHERE id = ?", (work.account,))
+        where = (work.rnd.spec.info.name, label, work.rnd.partition.partition.id, known.source_id)
+        work.errors.append(RunError(error.code, str(error), *where))
+        return None
 
 
 def _decide_one(work: Work, doubt: Doubt, stored: Row | None, contents: Mapping[str, Content]) -> Change | None:
@@ -101,7 +125,7 @@ def _decide_one(work: Work, doubt: Doubt, stored: Row | None, contents: Mapping[
     if fresh.summary is None and stored is not None:
         fresh = fresh._replace(summary=stored[2])
     content = contents.get(item.source_id) if item.blob is not None else None
-    attached = _attached(item, content, Attached(known.tag, known.sha256, stored[3] if stored else None))
+    attached = _attached(work, item, content, Attached(known.tag, known.sha256, stored[3] if stored else None))
     failed = content is not None and content.state is ContentState.FAILED
     work.present.append(known.id)
     if stored is not None and _same(work, fresh, known, stored, attached, failed):
@@ -131,11 +155,14 @@ def _note_unchanged(work: Work, fresh: Fresh, known: Known, tag: str | None) -> 
         work.tally.enter(known.partition_id, LIVE)
     if (known.state, known.tag) != (LIVE, tag):
         sql = "UPDATE record SET state = ?, state_at = NULL, tag = ? WHERE id = ?"
-        work.tx.run(sql, (LIVE, storable(tag), known.id))
+        sealed = work.tx.cipher.seal_text(storable(tag), TAG, work.place_of(known.source_id))
+        work.tx.run(sql, (LIVE, sealed, known.id))
     if known.summary_version != version:  # all that is derived from the payload, made in a new way
         sql = "UPDATE record SET summary_version = ?, parent = ?, name = ?, when_start = ?, when_end = ? WHERE id = ?"
-        work.tx.run(sql, (version, *_tail(fresh.item), known.id))
-        work.tx.run("UPDATE payload SET summary = ? WHERE record_id = ?", (fresh.summary, known.id))
+        place = work.place_of(known.source_id)
+        work.tx.run(sql, (version, *_tail(work, fresh.item, place), known.id))
+        summary = work.tx.cipher.seal(fresh.summary, SUMMARY, place)
+        work.tx.run("UPDATE payload SET summary = ? WHERE record_id = ?", (summary, known.id))
 
 
 def _count(work: Work, failed: bool, outcome: str) -> None:
@@ -144,7 +171,7 @@ def _count(work: Work, failed: bool, outcome: str) -> None:
     setattr(work.counts, name, getattr(work.counts, name) + 1)
 
 
-def _attached(item: Record, content: Content | None, stored: Attached) -> Attached:
+def _attached(work: Work, item: Record, content: Content | None, stored: Attached) -> Attached:
     if content is None or item.blob is None:
         return stored  # not asked for: what is held stays
     if content.state is ContentState.FAILED:
@@ -152,7 +179,7 @@ def _attached(item: Record, content: Content | None, stored: Attached) -> Attach
     if content.state is ContentState.SKIPPED:
         return Attached(item.blob.tag, None, dumps({"skipped": content.reason}))
     held = {"sha256": content.sha256, "size": content.size, "mime_type": content.mime_type or item.blob.mime_type}
-    return Attached(item.blob.tag, content.sha256, dumps(held))
+    return Attached(item.blob.tag, work.held[content.sha256 or ""], dumps(held))
 
 
 def write(work: Work, fresh: Sequence[Fresh], changes: Sequence[Change], contents: Mapping[str, Content]) -> None:
@@ -178,13 +205,15 @@ def _write_fresh(work: Work, fresh: Sequence[Fresh], contents: Mapping[str, Cont
         attached = none
         if item.blob is not None:
             content = contents.get(item.source_id)
-            attached = _attached(item, content, none)
+            attached = _attached(work, item, content, none)
             failed += content is not None and content.state is ContentState.FAILED
+        here = work.place_of(item.source_id)
+        tag, *payload = _sealed(work, here, raw, summary, attached)
         records.append(
             (number, work.stream, work.scope, item.source_id, *place, number, 1, "added", digest, summary_version,
-             storable(attached.tag), attached.sha256, round_id, now, now, *_tail(item))
+             tag, attached.alias, round_id, now, now, *_tail(work, item, here))
         )  # fmt: skip
-        payloads.append((number, raw, summary, attached.blob, storable(item.etag), micros(item.modified_at)))
+        payloads.append((number, *payload, storable(item.etag), micros(item.modified_at)))
     work.tx.insert(RECORD, records)
     work.tx.insert(PAYLOAD, payloads)
     work.tally.enter(work.partition, LIVE, len(fresh))
@@ -199,20 +228,35 @@ def _write_changes(work: Work, changes: Sequence[Change], seq: int) -> None:
     now = micros(work.now)
     for number, change in enumerate(changes, seq):
         (item, raw, digest, summary), known, attached = change.fresh, change.known, change.attached
+        here = work.place_of(item.source_id)
+        tag, *payload = _sealed(work, here, raw, summary, attached)
         what = "added" if known.state == DELETED else "updated"
         records.append(
             (number, work.stream, work.scope, item.source_id, work.partition, LIVE, number, known.version + 1, what,
-             digest, work.rnd.spec.info.summary_version, storable(attached.tag), attached.sha256, work.rnd.id,
-             known.first_seen_at, now, *_tail(item))
+             digest, work.rnd.spec.info.summary_version, tag, attached.alias, work.rnd.id,
+             known.first_seen_at, now, *_tail(work, item, here))
         )  # fmt: skip
-        payloads.append((known.id, raw, summary, attached.blob, storable(item.etag), micros(item.modified_at)))
+        payloads.append((known.id, *payload, storable(item.etag), micros(item.modified_at)))
     work.tx.insert(RECORD, records, OVERWRITE)
     work.tx.insert(PAYLOAD, payloads, OVERWRITE_PAYLOAD)
 
 
-def _tail(item: Record) -> tuple[str | None, str | None, int | None, int | None]:
+def _sealed(
+    work: Work, place: bytes, raw: bytes, summary: bytes | None, attached: Attached
+) -> tuple[str | None, bytes, bytes | None, bytes | None]:
+    """tag, data, summary, blob, as they are kept."""
+    cipher = work.tx.cipher
+    return (
+        cipher.seal_text(storable(attached.tag), TAG, place),
+        cipher.seal(raw, DATA, place),
+        cipher.seal(summary, SUMMARY, place),
+        cipher.seal(attached.blob, DESCRIPTOR, place),
+    )
+
+
+def _tail(work: Work, item: Record, place: bytes) -> tuple[str | None, str | None, int | None, int | None]:
     """parent, name, when_start, when_end"""
-    parent, name = storable(item.parent), storable(item.name)
+    parent, name = storable(item.parent), work.tx.cipher.seal_text(storable(item.name), NAME, place)
     if item.when is None:
         return parent, name, None, None
     return parent, name, *_span(item.when)

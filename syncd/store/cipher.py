@@ -15,17 +15,23 @@ from typing import Protocol, TypeVar
 from .errors import KeysMissing
 
 __all__ = [
+    "BLOB",
+    "BOOKMARK",
+    "CHECKSUM",
     "CLEAR",
     "CONTENT",
+    "CURSOR",
     "DATA",
     "DESCRIPTOR",
+    "HASH",
     "NAME",
-    "PLACE",
     "REST",
+    "RESUME",
     "SUMMARY",
     "TAG",
     "TITLE",
     "WANTED",
+    "WHY",
     "Cipher",
     "Clear",
     "FileSealer",
@@ -38,7 +44,10 @@ B = TypeVar("B", bytes, bytes | None)
 S = TypeVar("S", str, str | None)
 
 DATA, SUMMARY, DESCRIPTOR, NAME, TAG = b"data", b"summary", b"descriptor", b"name", b"tag"  # of a record
-WANTED, REST, TITLE, PLACE, CONTENT = b"wanted", b"rest", b"title", b"place", b"content"  # of other rows
+WANTED, REST, WHY = b"wanted", b"rest", b"why"  # of items without content, or that could not be read
+TITLE, CURSOR, RESUME, BOOKMARK = b"title", b"cursor", b"resume", b"bookmark"  # of partitions and connections
+CONTENT, CHECKSUM = b"content", b"checksum"  # of contents; their aliases' kinds are BLOB and HASH
+BLOB, HASH = "blob", "hash"
 
 MARKS = (b"\x01", b"\x02")  # a sealed value begins with one; JSON and text never do
 TEXT_MARK = "\x01"
@@ -56,6 +65,9 @@ def of_row(table: str, key: int | str, more: str = "") -> bytes:
 
 class FileSealer(Protocol):
     """Content on its way into a sealed file: what `head` and `feed` give is written in turn, `finish` closes it."""
+
+    def alias(self, kind: str, value: str) -> str:
+        """As `Cipher.alias`, under the data key that seals this file."""
 
     def head(self) -> bytes:
         """Stands for the beginning until `finish` knows it."""

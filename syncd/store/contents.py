@@ -1,6 +1,7 @@
 """Content: blobs by their SHA-256, small ones in the database, larger ones as files.
 
-Public: Blobs (the files), plan, Download, small, place, known_tags, children.
+Public: Blobs (the files), plan, read, Download, small, place, known_tags, children; blob_row, held_as, sha256_of: contents by
+the aliases that the database knows them by.
 
 A download streams to `blobs/tmp`, is checked against the provider's size and hash, flushed to the disk, and takes its
 place `blobs/ab/cdef…` inside the transaction that journals it: the one writer, so that nothing removes it in between.
@@ -10,7 +11,7 @@ import base64
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,39 @@ from pathlib import Path
 from syncd.engine.ports import Content, ContentPlan, ContentState, OpenRound
 from syncd.sdk import Blob, ContentUnavailable, ProtocolError
 
+from .cipher import (
+    BLOB,
+    CHECKSUM,
+    CLEAR,
+    CONTENT,
+    DESCRIPTOR,
+    HASH,
+    TAG,
+    Cipher,
+    FileSealer,
+    is_sealed,
+    of_record,
+    of_row,
+)
 from .database import Row, Tx
-from .errors import StoreFailed
+from .errors import Damaged, StoreFailed
 from .quickxor import QuickXor
 from .values import loads
 from .work import scope_of
 
-__all__ = ["Blobs", "Download", "children", "known_tags", "place", "plan", "small"]
+__all__ = [
+    "Blobs",
+    "Download",
+    "blob_row",
+    "children",
+    "held_as",
+    "known_tags",
+    "place",
+    "plan",
+    "read",
+    "sha256_of",
+    "small",
+]
 
 INLINE = 16 * 1024  # bytes: up to here a row is cheaper than a file
 CHUNK = 256 * 1024
@@ -36,7 +63,8 @@ QUICKXOR = "quickxor"
 class Blobs:
     """The folder of contents. Files are 0600 and never change once they have their name."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, cipher: Cipher = CLEAR) -> None:
+        self.cipher = cipher
         self.folder = state_dir / "blobs"
         self.temporary = self.folder / "tmp"  # of files named after the process that writes them
 
@@ -54,13 +82,11 @@ class Blobs:
                 gone += 1
         return gone
 
-    def path(self, sha256: str) -> Path:
-        return self.folder / sha256[:2] / sha256[2:]
+    def path(self, alias: str) -> Path:
+        return self.folder / alias[:2] / alias[2:]
 
-    def read(self, sha256: str) -> Iterator[bytes]:
-        with self.path(sha256).open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+    def read(self, alias: str, sha256: str) -> Iterator[bytes]:
+        return self.cipher.read_file(self.path(alias), alias, sha256, CHUNK)
 
 
 class Download:
@@ -75,6 +101,7 @@ class Download:
         self._other = self._promised_hash()
         self._start = bytearray()
         self._file = -1
+        self._sealer: FileSealer | None = None
         self.path: Path | None = None
         self.size = 0
 
@@ -105,9 +132,12 @@ class Download:
             if self._file < 0:
                 self._file, name = tempfile.mkstemp(prefix=f"{self._owner}-", dir=self._blobs.temporary)  # mode 0600
                 self.path = Path(name)
-                _write_all(self._file, bytes(self._start))
+                self._sealer = self._blobs.cipher.file_sealer()
+                if self._sealer is not None:
+                    _write_all(self._file, self._sealer.head())
+                chunk = bytes(self._start) + chunk
                 self._start.clear()
-            _write_all(self._file, chunk)
+            _write_all(self._file, chunk if self._sealer is None else self._sealer.feed(chunk))
         except OSError as error:
             raise StoreFailed(f"cannot write content: {error.strerror}") from error
 
@@ -121,8 +151,24 @@ class Download:
             if given != (promised if isinstance(self._other, QuickXor) else promised.lower()):
                 raise self._mismatch(f"{given}, promised {promised}")
         if self._file >= 0:
-            os.fsync(self._file)
+            self._close()
         return Content(ContentState.STORED, self._sha256.hexdigest(), self.size, self._blob.mime_type)
+
+    def _close(self) -> None:
+        """Write what a sealed file ends and begins with, and flush it."""
+        try:
+            if self._sealer is not None:
+                end, head = self._sealer.finish(self._sha256.hexdigest(), self.size)
+                _write_all(self._file, end)
+                os.pwrite(self._file, head, 0)
+            os.fsync(self._file)
+        except OSError as error:
+            raise StoreFailed(f"cannot write content: {error.strerror}") from error
+
+    def alias(self) -> str:
+        """What the database will know it by."""
+        namer = self._blobs.cipher if self._sealer is None else self._sealer
+        return namer.alias(BLOB, self._sha256.hexdigest())
 
     @staticmethod
     def _mismatch(what: str) -> ProtocolError:
@@ -171,36 +217,80 @@ def small(blobs: Blobs, owner: str, blob: Blob, raw: bytes) -> Content | None:
 
 def place(
     tx: Tx, blobs: Blobs, rnd: OpenRound, source_id: str, blob: Blob, content: Content, download: Download
-) -> None:
-    """Give content its place and journal it, in the writer's transaction."""
+) -> str:
+    """Give content its place and journal it, in the writer's transaction. What it is known by now."""
     assert content.sha256 is not None
-    target = blobs.path(content.sha256)
+    alias = download.alias()
+    target = blobs.path(alias)
     if download.path is not None and not target.exists():
         target.parent.mkdir(mode=0o700, exist_ok=True)
         download.path.rename(target)
     inline = None if download.large else download.small
     tx.run(
-        "INSERT INTO blob (sha256, size, content, doomed) VALUES (?, ?, ?, FALSE)"
+        "INSERT INTO blob (sha256, digest, size, content, doomed) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (sha256) DO UPDATE SET doomed = FALSE",
-        (content.sha256, content.size, inline),
+        blob_row(tx, content.sha256, content.size or 0, inline, alias),
     )
     if (fingerprint := _fingerprint(blob)) is not None:
         tx.run(
             "INSERT INTO blob_hash (connection_id, hash, sha256) SELECT s.connection_id, ?, ? FROM partition p"
             " JOIN stream s ON s.id = p.stream_id WHERE p.id = ? ON CONFLICT DO NOTHING",
-            (fingerprint, content.sha256, rnd.partition.id),
+            (tx.cipher.alias(HASH, fingerprint), alias, rnd.partition.id),
         )
     tx.run(
         "INSERT INTO content_journal (partition_id, source_id, tag, sha256, size, mime_type) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (partition_id, source_id) DO UPDATE SET tag = excluded.tag, sha256 = excluded.sha256,"
         " size = excluded.size, mime_type = excluded.mime_type",
-        (rnd.partition.id, source_id, blob.tag, content.sha256, content.size, content.mime_type),
+        (rnd.partition.id, source_id, _journal_tag(tx, rnd, source_id, blob), alias, content.size, content.mime_type),
     )
+    return alias
 
 
-def flush_folder(blobs: Blobs, sha256: str) -> None:
+def _journal_tag(tx: Tx, rnd: OpenRound, source_id: str, blob: Blob) -> str:
+    return tx.cipher.seal_text(blob.tag, TAG, of_row("content_journal", rnd.partition.id, source_id))
+
+
+def blob_row(tx: Tx, sha256: str, size: int, content: bytes | None, alias: str | None = None) -> tuple[object, ...]:
+    """sha256, digest, size, content, doomed: a row of `blob` for what is stored under the newest key."""
+    cipher = tx.cipher
+    alias = alias or cipher.alias(BLOB, sha256)
+    place = of_row("blob", alias)
+    digest = cipher.seal(bytes.fromhex(sha256), CHECKSUM, place) if cipher.sealing else None
+    sealed = cipher.seal(content, CONTENT, place) if cipher.sealing else content
+    return alias, digest, size, sealed, False
+
+
+def held_as(tx: Tx, wanted: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """Which of these contents there are: SHA-256 → (alias, doomed); of several aliases the newest key's."""
+    names = {alias: sha256 for sha256 in wanted for alias in reversed(tx.cipher.aliases(BLOB, sha256))}
+    rows = {row[0]: row for row in tx.within("SELECT sha256, doomed FROM blob WHERE sha256 IN ({})", (), names)}
+    return {sha256: (alias, bool(rows[alias][1])) for alias, sha256 in names.items() if alias in rows}
+
+
+def sha256_of(cipher: Cipher, alias: str, digest: bytes | None) -> str | None:
+    """A content's SHA-256 by its row; None if that cannot be told (any more): then it is fetched again."""
+    if not is_sealed(alias):
+        return alias
+    try:
+        return None if digest is None else cipher.open(digest, CHECKSUM, of_row("blob", alias)).hex()
+    except Damaged:
+        return None
+
+
+def read(tx: Tx, blobs: Blobs, sha256: str) -> Iterator[bytes] | None:
+    """A content in chunks; None if it is not held (any more)."""
+    alias, _ = held_as(tx, [sha256]).get(sha256, ("", False))
+    row = tx.row("SELECT content FROM blob WHERE sha256 = ?", (alias,))
+    if row is None:
+        return None
+    if row[0] is not None:
+        return iter([tx.cipher.open(row[0], CONTENT, of_row("blob", alias)) if is_sealed(alias) else row[0]])
+    return blobs.read(alias, sha256) if blobs.path(alias).exists() else None
+
+
+def flush_folder(blobs: Blobs, alias: str) -> None:
     """Make a new file's name reach the disk."""
-    for folder in (blobs.path(sha256).parent, blobs.folder):
+    for folder in (blobs.path(alias).parent, blobs.folder):
         file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(file)
@@ -219,8 +309,8 @@ def plan(tx: Tx, blobs: Blobs, rnd: OpenRound, wanted: Sequence[tuple[str, Blob]
         found = (
             _skipped(blob)
             or _same_tag(stored.get(source_id), blob)
-            or _journalled(journal.get(source_id), blob)
-            or _same_hash(hashes.get(_fingerprint(blob) or ""), blob)
+            or _journalled(tx.cipher, journal.get(source_id), blob)
+            or _same_hash(tx.cipher, hashes.get(_fingerprint(blob) or ""), blob)
         )
         if found is not None and _held(tx, blobs, found):
             settled[source_id] = found
@@ -230,6 +320,7 @@ def plan(tx: Tx, blobs: Blobs, rnd: OpenRound, wanted: Sequence[tuple[str, Blob]
 
 
 def _stored(tx: Tx, rnd: OpenRound, ids: Sequence[str]) -> Mapping[str, Row]:
+    """Source id → (source id, tag, descriptor), opened; without what cannot be read any more."""
     sql = (
         "SELECT r.source_id, r.tag, y.blob FROM record r JOIN payload y ON y.record_id = r.id"
         " WHERE r.stream_id = ? AND r.scope = ? AND r.tag IS NOT NULL AND r.source_id IN ({})"
@@ -240,25 +331,38 @@ def _stored(tx: Tx, rnd: OpenRound, ids: Sequence[str]) -> Mapping[str, Row]:
         return {}
     stream, account, shared = row
     scope = scope_of(rnd.spec.info.identity, rnd.partition.id, account, shared)
-    return {row[0]: row for row in tx.within(sql, (stream, scope), ids)}
+    found = {}
+    for source_id, tag, blob in tx.within(sql, (stream, scope), ids):
+        here = of_record(stream, scope, source_id)
+        with suppress(Damaged):
+            opened = (tx.cipher.open_text(tag, TAG, here), tx.cipher.open(blob, DESCRIPTOR, here))
+            found[source_id] = (source_id, *opened)
+    return found
 
 
 def _journal(tx: Tx, rnd: OpenRound, ids: Sequence[str]) -> Mapping[str, Row]:
+    """Source id → (tag, alias, size, mime type, digest)."""
     sql = (
-        "SELECT source_id, tag, sha256, size, mime_type FROM content_journal"
-        " WHERE partition_id = ? AND source_id IN ({})"
+        "SELECT j.source_id, j.tag, j.sha256, j.size, j.mime_type, b.digest FROM content_journal j"
+        " JOIN blob b ON b.sha256 = j.sha256 WHERE j.partition_id = ? AND j.source_id IN ({})"
     )
-    return {row[0]: row for row in tx.within(sql, (rnd.partition.id,), ids)}
+    found = {}
+    for source_id, tag, *rest in tx.within(sql, (rnd.partition.id,), ids):
+        with suppress(Damaged):
+            place = of_row("content_journal", rnd.partition.id, source_id)
+            found[source_id] = (tx.cipher.open_text(tag, TAG, place), *rest)
+    return found
 
 
 def _hashes(tx: Tx, rnd: OpenRound, hashes: Sequence[str]) -> Mapping[str, Row]:
     """Contents of this connection by the provider's hash: nothing is given from one organisation to another."""
     sql = (
-        "SELECT h.hash, b.sha256, b.size FROM blob_hash h JOIN blob b ON b.sha256 = h.sha256 WHERE h.connection_id ="
+        "SELECT h.hash, b.sha256, b.size, b.digest FROM blob_hash h JOIN blob b ON b.sha256 = h.sha256 WHERE h.connection_id ="
         " (SELECT s.connection_id FROM partition p JOIN stream s ON s.id = p.stream_id WHERE p.id = ?)"
         " AND h.hash IN ({})"
     )
-    return {row[0]: row for row in tx.within(sql, (rnd.partition.id,), hashes)}
+    names = {alias: one for one in hashes for alias in tx.cipher.aliases(HASH, one)}
+    return {names[row[0]]: row for row in tx.within(sql, (rnd.partition.id,), names)}
 
 
 def _skipped(blob: Blob) -> Content | None:
@@ -276,24 +380,29 @@ def _same_tag(row: Row | None, blob: Blob) -> Content | None:
     return Content(ContentState.STORED, held["sha256"], held["size"], held["mime_type"])
 
 
-def _journalled(row: Row | None, blob: Blob) -> Content | None:
-    if row is None or row[1] != blob.tag:
+def _journalled(cipher: Cipher, row: Row | None, blob: Blob) -> Content | None:
+    if row is None or row[0] != blob.tag or (sha256 := sha256_of(cipher, row[1], row[4])) is None:
         return None
-    return Content(ContentState.STORED, row[2], row[3], row[4])
+    return Content(ContentState.STORED, sha256, row[2], row[3])
 
 
-def _same_hash(row: Row | None, blob: Blob) -> Content | None:
+def _same_hash(cipher: Cipher, row: Row | None, blob: Blob) -> Content | None:
     if row is None or (blob.size is not None and blob.size != row[2]):
         return None
-    return Content(ContentState.STORED, row[1], row[2], blob.mime_type)
+    sha256 = sha256_of(cipher, row[1], row[3])
+    return None if sha256 is None else Content(ContentState.STORED, sha256, row[2], blob.mime_type)
 
 
 def _held(tx: Tx, blobs: Blobs, content: Content) -> bool:
     """A file may be missing after a power cut, or because somebody removed it: then it is fetched again."""
     if content.state is not ContentState.STORED or content.sha256 is None:
         return True
-    inline = tx.row("SELECT content IS NOT NULL FROM blob WHERE sha256 = ?", (content.sha256,))
-    return inline is not None and bool(inline[0] or blobs.path(content.sha256).exists())
+    alias, _ = held_as(tx, [content.sha256]).get(content.sha256, (None, False))
+    if alias is None:
+        return False
+    return (
+        bool(tx.value("SELECT content IS NOT NULL FROM blob WHERE sha256 = ?", (alias,))) or blobs.path(alias).exists()
+    )
 
 
 def children(tx: Tx, partition_id: int, parents: Sequence[str]) -> dict[str, list[str]]:
@@ -305,5 +414,12 @@ def children(tx: Tx, partition_id: int, parents: Sequence[str]) -> dict[str, lis
 
 
 def known_tags(tx: Tx, partition_id: int, ids: Sequence[str]) -> dict[str, str | None]:
-    sql = "SELECT source_id, tag FROM record WHERE partition_id = ? AND state < 3 AND source_id IN ({})"
-    return {row[0]: row[1] for row in tx.within(sql, (partition_id,), ids)}
+    sql = (
+        "SELECT source_id, tag, stream_id, scope FROM record WHERE partition_id = ? AND state < 3 AND source_id IN ({})"
+    )
+    found: dict[str, str | None] = {}
+    for source_id, tag, stream, scope in tx.within(sql, (partition_id,), ids):
+        found[source_id] = None
+        with suppress(Damaged):
+            found[source_id] = tx.cipher.open_text(tag, TAG, of_record(stream, scope, source_id))
+    return found

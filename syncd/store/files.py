@@ -35,7 +35,8 @@ MORE, LAST, ABOUT = 0, 1, 2
 class SealedFile:
     """Seals one file; see `FileSealer`."""
 
-    def __init__(self, number: int, key: bytes) -> None:
+    def __init__(self, number: int, key: bytes, alias: Callable[[str, str], str]) -> None:
+        self.alias = alias
         self._start = MAGIC + number.to_bytes(NUMBER, "big") + os.urandom(SALT)
         self._cipher = _cipher(key, self._start)
         self._rest = bytearray()

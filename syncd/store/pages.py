@@ -9,19 +9,18 @@ place in a statement of many rows. Only what differs is read, parsed and compare
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 
 import msgspec
 
 from syncd.engine.ports import Content, OpenRound, PageOutcome, StaleRound
-from syncd.sdk import Item, Page, ProtocolError, Record, Reject, Scan, Tombstone
+from syncd.sdk import Blob, Item, Page, ProtocolError, Record, Reject, Scan, Tombstone
 
 from . import attachments, changes, ledger, pending, quarantine, sweep
 from .database import Row, Tx
 from .partitions import known_or_new
 from .records import LIVE
 from .values import dumps
-from .work import Doubt, Fresh, Known, Work, known_rows, scope_of
+from .work import Doubt, Fresh, Work, known_rows, scope_of
 
 __all__ = ["apply_page"]
 
@@ -84,7 +83,7 @@ def _apply_items(work: Work, items: Sequence[Item], contents: Mapping[str, Conte
     if former:
         changes.rename(work, records, known)
     attachments.keep(work.tx, contents)
-    contents = attachments.checked(work.tx, contents)
+    contents, work.held = attachments.checked(work.tx, contents)
     fresh, doubtful = _compare(work, records, known, contents)
     changes.write(work, fresh, changes.decide(work, doubtful, contents), contents)
     attachments.settle(work, records, contents)
@@ -147,13 +146,13 @@ def _compare(
     """New records, and those that need a closer look; all others are unchanged."""
     fresh: list[Fresh] = []
     doubtful: list[Doubt] = []
-    seen = work.seen
+    seen, digest_of = work.seen, work.tx.cipher.digest
     partition, summary_version = work.partition, work.rnd.spec.info.summary_version
     for key, item in records.items():
         raw = item.data if item.data.__class__ is bytes else _serialised(work, item)
         if raw is None:
             continue
-        digest = sha256(raw).digest()
+        digest = digest_of(raw)
         row = known.get(key)
         if (
             row is not None
@@ -161,11 +160,7 @@ def _compare(
             and row[3] == partition
             and row[4] == LIVE
             and row[6] == summary_version
-            and (
-                item.blob is None
-                or key not in contents
-                or (row[5] == item.blob.tag and row[7] == contents[key].sha256)  # else: other content than held
-            )
+            and (item.blob is None or key not in contents or _same_content(work, row, item.blob, contents[key]))
             and not item.partial
         ):
             seen.append(row[1])
@@ -175,10 +170,16 @@ def _compare(
             if row is None:
                 fresh.append(ready)
             else:
-                doubtful.append(Doubt(ready, Known(*row)))
+                doubtful.append(Doubt(ready, work.known(row)))
     work.counts.unchanged += len(seen)
     work.present += seen
     return fresh, doubtful
+
+
+def _same_content(work: Work, row: Row, blob: Blob, content: Content) -> bool:
+    """Whether the record has this content already, under this tag."""
+    alias = None if content.sha256 is None else work.held.get(content.sha256)
+    return bool(row[7] == alias and work.tag(row) == blob.tag)
 
 
 def _serialised(work: Work, item: Record) -> bytes | None:

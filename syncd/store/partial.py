@@ -4,10 +4,10 @@ Public: whole.
 """
 
 from datetime import datetime
-from hashlib import sha256
 
 from syncd.sdk import Record
 
+from .cipher import NAME, of_record
 from .compare import merged
 from .database import Row, Tx
 from .values import LAST, moment
@@ -16,13 +16,13 @@ from .work import Fresh, Known
 __all__ = ["whole"]
 
 REST = (
-    "SELECT r.parent, r.name, r.when_start, r.when_end, y.etag, y.modified_at FROM record r"
+    "SELECT r.parent, r.name, r.when_start, r.when_end, y.etag, y.modified_at, r.stream_id, r.scope FROM record r"
     " JOIN payload y ON y.record_id = r.id WHERE r.id = ?"
 )
 
 
 def whole(tx: Tx, fresh: Fresh, known: Known, stored: Row) -> Fresh:
-    """The complete item: `stored` is (record id, data, summary, blob), the rest is looked up."""
+    """The complete item: `stored` is (record id, data, summary, blob), opened; the rest is looked up."""
     item = fresh.item
     raw = merged(stored[1], fresh.raw)
     summary = fresh.summary
@@ -30,7 +30,8 @@ def whole(tx: Tx, fresh: Fresh, known: Known, stored: Row) -> Fresh:
         summary = merged(stored[2], summary)
     row = tx.row(REST, (known.id,))
     assert row is not None
-    parent, name, start, end, etag, modified_at = row
+    parent, name, start, end, etag, modified_at, stream, scope = row
+    name = tx.cipher.open_text(name, NAME, of_record(stream, scope, known.source_id))
     complete = Record(
         item.source_id,
         raw,
@@ -42,7 +43,7 @@ def whole(tx: Tx, fresh: Fresh, known: Known, stored: Row) -> Fresh:
         name=item.name if item.name is not None else name,
         when=item.when if item.when is not None else _when(start, end),
     )
-    return Fresh(complete, raw, sha256(raw).digest(), summary)
+    return Fresh(complete, raw, tx.cipher.digest(raw), summary)
 
 
 def _when(start: int | None, end: int | None) -> tuple[datetime, datetime | None] | None:

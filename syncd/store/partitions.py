@@ -22,7 +22,9 @@ from syncd.sdk import Partition, Scan
 
 from . import pending
 from .accounts import stream_id
+from .cipher import CURSOR, RESUME, TITLE, of_row
 from .database import Row, Tx
+from .errors import Damaged
 from .owners import Owners
 from .records import LIVE, OUT
 from .values import loads, micros, moment
@@ -56,12 +58,19 @@ def list_partitions(
 
 def listed(tx: Tx, spec: StreamSpec, account_id: int) -> list[Partition]:
     sql = (
-        "SELECT p.source_id, p.title, p.excluded FROM partition p JOIN stream s ON s.id = p.stream_id"
+        "SELECT p.source_id, p.title, p.excluded, p.id FROM partition p JOIN stream s ON s.id = p.stream_id"
         " JOIN connection c ON c.id = s.connection_id WHERE c.name = ? AND s.name = ? AND p.holder = ?"
         " AND p.gone_at IS NULL AND NOT p.missed ORDER BY p.id"
     )
     rows = tx.rows(sql, (spec.connection, spec.info.name, account_id))
-    return [Partition(row[0], row[1], excluded=bool(row[2])) for row in rows]
+    return [Partition(row[0], _title(tx, row[1], row[3]), excluded=bool(row[2])) for row in rows]
+
+
+def _title(tx: Tx, kept: str, key: int) -> str:
+    try:
+        return tx.cipher.open_text(kept, TITLE, of_row("partition", key))
+    except Damaged:
+        return ""  # the next listing brings it again
 
 
 def claim_shared(
@@ -101,6 +110,8 @@ def _keep(
     if row is None:
         return PartitionRow(_insert(tx, stream, holder, account_id, part, now), account_id, part)
     key, before, _, title, excluded, gone_at, missed = row
+    place = of_row("partition", key)
+    title = _title(tx, title, key)
     if missed:
         tx.run("UPDATE partition SET missed = FALSE WHERE id = ?", (key,))
     if gone_at is not None:
@@ -112,19 +123,23 @@ def _keep(
     if part.excluded and not excluded:
         _exclude(tx, key, run, now)
     if title != part.title or bool(excluded) != part.excluded:
-        tx.run("UPDATE partition SET title = ?, excluded = ? WHERE id = ?", (part.title, part.excluded, key))
+        kept = tx.cipher.seal_text(part.title, TITLE, place)
+        tx.run("UPDATE partition SET title = ?, excluded = ? WHERE id = ?", (kept, part.excluded, key))
     return PartitionRow(key, account_id, part)
 
 
 def _insert(tx: Tx, stream: int, holder: int, account_id: int, part: Partition, now: datetime) -> int:
-    return int(
+    key = int(
         tx.value(
             "INSERT INTO partition (stream_id, account_id, holder, source_id, title, shared, excluded, created_at,"
             " missed, fence, full_due, last_round, round_listed, round_unproven, live, kept)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE, 0, FALSE, 0, 0, FALSE, 0, 0) RETURNING id",
-            (stream, account_id, holder, part.id, part.title, part.shared, part.excluded, micros(now)),
+            (stream, account_id, holder, part.id, "", part.shared, part.excluded, micros(now)),
         )
     )
+    title = tx.cipher.seal_text(part.title, TITLE, of_row("partition", key))
+    tx.run("UPDATE partition SET title = ? WHERE id = ?", (title, key))
+    return key
 
 
 def _exclude(tx: Tx, key: int, run: int, now: datetime) -> None:
@@ -169,7 +184,7 @@ def open_round(
     if row is None:
         raise LookupError(f"there is no partition {partition.id}")
     _check_lease(tx, owners, run, row, now)
-    state = _state(row)
+    state = _state(tx, partition.id, row)
     plan = decide(state)
     owner = owners.register(tx, now)
     if plan.resume and state.resume_began_at is not None:
@@ -200,7 +215,7 @@ def peek(tx: Tx, spec: StreamSpec, account_id: int, listed: Sequence[Partition])
         if known is None:
             found.append(Peek(PartitionRow(0, account_id, part), PartitionState()))
         else:
-            state = _state(tx.rows(STATE, (known[0],))[0])
+            state = _state(tx, known[0], tx.rows(STATE, (known[0],))[0])
             found.append(Peek(PartitionRow(known[0], known[1], part), state, known[2]))
     return found
 
@@ -223,8 +238,13 @@ def _check_lease(tx: Tx, owners: Owners, run: int, row: Row, now: datetime) -> N
         raise Busy(holder, holding_run)
 
 
-def _state(row: Row) -> PartitionState:
+def _state(tx: Tx, key: int, row: Row) -> PartitionState:
     cursor, options, full_due, full_at, resume, scan, began, digest, live, due_at, round_id = row[:11]
+    place = of_row("partition", key)
+    try:
+        cursor, resume = tx.cipher.open(cursor, CURSOR, place), tx.cipher.open(resume, RESUME, place)
+    except Damaged:  # as a cursor that the provider has forgotten: one full round
+        cursor, resume, full_due = None, None, True
     cut = resume is not None and round_id is not None
     return PartitionState(
         cursor=None if cursor is None else loads(cursor),

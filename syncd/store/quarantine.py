@@ -7,14 +7,14 @@ Public: settle.
 """
 
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 
 from syncd.engine.ports import RunError
 from syncd.sdk import Reject, redact
 
+from .cipher import REST, WHY, of_row
 from .database import Row
 from .records import DELETED
-from .values import dumps, micros
+from .values import dumps, micros, storable
 from .work import Work
 
 __all__ = ["settle"]
@@ -52,9 +52,12 @@ def settle(work: Work, records: Iterable[str], known: Mapping[str, Row]) -> None
 
 def _row(work: Work, reject: Reject) -> tuple[object, ...]:
     data = reject.data if isinstance(reject.data, bytes) else _dumped(reject.data)
-    key = reject.source_id or "?" + sha256(reject.reason.encode() + (data or b"")).hexdigest()
-    where = (work.partition, key, reject.source_id, redact(reject.reason))
-    return (*where, data and data[:LARGEST], work.rnd.run, work.rnd.id, micros(work.now))
+    cipher, reason = work.tx.cipher, redact(reject.reason)
+    key = reject.source_id or "?" + cipher.digest(reject.reason.encode("utf-8", "replace") + (data or b"")).hex()
+    place = of_row("quarantine", work.partition, key)
+    kept = None if data is None else cipher.seal(data[:LARGEST], REST, place)
+    where = (work.partition, key, reject.source_id, cipher.seal_text(storable(reason), WHY, place))
+    return (*where, kept, work.rnd.run, work.rnd.id, micros(work.now))
 
 
 def _dumped(data: object) -> bytes | None:

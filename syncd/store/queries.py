@@ -13,6 +13,7 @@ from typing import Any
 from syncd.engine.ports import Leftovers
 
 from .accounts import matching_accounts
+from .cipher import DATA, DESCRIPTOR, NAME, SUMMARY, Cipher, of_record
 from .database import Row, Tx
 from .errors import FeedTooOld
 from .records import DELETED, GONE, OUT
@@ -31,7 +32,7 @@ TITLES = ("title", "name", "subject")
 
 
 def title_of(summary: bytes | None) -> str | None:
-    """What a person knows a record by."""
+    """What a person knows a record by. `summary`: opened."""
     fields = loads(summary) if summary else {}
     return next((fields[name] for name in TITLES if fields.get(name)), None)
 
@@ -68,7 +69,7 @@ def documents(
         size = CHUNK if left is None else min(CHUNK, left)
         rows = tx.rows(f"{DOCUMENT}{where} ORDER BY r.seq LIMIT {size}", (number, last, *values))
         for row in rows:
-            yield _document(connection, stream, row, paths)
+            yield _document(tx.cipher, number, connection, stream, row, paths)
         if len(rows) < size:
             return
         last, left = rows[-1][0], None if left is None else left - size
@@ -90,7 +91,7 @@ def by_id(tx: Tx, connection: str, stream: str, source_id: str) -> Iterator[dict
         return
     paths = Paths(tx, found[0]) if found[1] == "file" else None
     for row in tx.rows(DOCUMENT + BY_ID, (found[0], 0, source_id, found[0], found[0])):
-        yield _document(connection, stream, row, paths)
+        yield _document(tx.cipher, found[0], connection, stream, row, paths)
 
 
 def _conditions(
@@ -109,14 +110,17 @@ def _conditions(
     return where, values
 
 
-def _document(connection: str, stream: str, row: Row, paths: "Paths | None") -> dict[str, Any]:
-    (seq, scope, label, partition, source_id, version, change, first, changed, state, at, parent, name, place, summary,
+def _document(
+    cipher: Cipher, number: int, connection: str, stream: str, row: Row, paths: "Paths | None"
+) -> dict[str, Any]:
+    (seq, scope, label, partition, source_id, version, change, first, changed, state, at, parent, name, home, summary,
      data, blob) = row  # fmt: skip
-    fields = loads(summary) if summary else {}
+    place = of_record(number, scope, source_id)
+    fields = loads(cipher.open(summary, SUMMARY, place)) if summary else {}
     if blob:
-        fields["blob"] = loads(blob)
+        fields["blob"] = loads(cipher.open(blob, DESCRIPTOR, place))
     if paths is not None and name is not None:
-        fields["path"] = paths.of(scope, place, source_id, parent, name)
+        fields["path"] = paths.of(scope, home, source_id, parent, cipher.open_text(name, NAME, place))
     document = {
         "connection": connection,
         "account": label,
@@ -130,7 +134,7 @@ def _document(connection: str, stream: str, row: Row, paths: "Paths | None") -> 
         "last_changed_at": rfc3339(changed),
         "deleted_at": rfc3339(at) if state == DELETED else None,
         "summary": fields,
-        "data": loads(data) if data else None,
+        "data": loads(cipher.open(data, DATA, place)) if data else None,
     }
     if state == GONE:
         document["source_gone_at"] = rfc3339(at)
@@ -152,6 +156,7 @@ class Paths:
         self._folders: OrderedDict[tuple[int, int, str], tuple[str | None, str] | None] = OrderedDict()
 
     def of(self, scope: int, partition: int, source_id: str, parent: str | None, name: str) -> str:
+        """`name`: as it is opened."""
         names, met = [name], {source_id}
         while parent is not None and parent not in met and len(names) < self.DEEPEST:
             folder = self._folder(scope, partition, parent)
@@ -168,7 +173,10 @@ class Paths:
             self._folders.move_to_end(key)
             return self._folders[key]
         row = self._tx.row(self.PARENT, (self._stream, scope, source_id, partition))
-        found = None if row is None or row[1] is None else (row[0], row[1])
+        found = None
+        if row is not None and row[1] is not None:
+            place = of_record(self._stream, scope, source_id)
+            found = (row[0], self._tx.cipher.open_text(row[1], NAME, place))
         self._folders[key] = found
         if len(self._folders) > self.REMEMBERED:
             self._folders.popitem(last=False)

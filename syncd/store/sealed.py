@@ -136,7 +136,8 @@ class Sealed:
         return (*(keys[number].alias(kind, value) for number in sorted(keys, reverse=True)), value)
 
     def file_sealer(self) -> SealedFile:
-        return SealedFile(self.current.number, self.current.files)
+        key = self.current
+        return SealedFile(key.number, key.files, key.alias)
 
     def read_file(self, path: Path, alias: str, value: str, chunk: int) -> Iterator[bytes]:
         if not is_sealed(alias):

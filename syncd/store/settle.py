@@ -20,6 +20,7 @@ from syncd.engine.ports import (
 
 from . import ledger
 from .accounts import stream_id
+from .cipher import SUMMARY, TITLE, of_record, of_row
 from .database import Row, Tx
 from .ledger import HELD, HELD_ABSENT, NOT_COUNTED, PENDING
 from .records import delete
@@ -151,7 +152,7 @@ def held_sets(
             "stream": stream,
             "account": label,
             "partition": source_id,
-            "title": title,
+            "title": tx.cipher.open_text(title, TITLE, of_row("partition", partition)),
             "origin": origin,
             "count": count,
             "live": tx.value(live, (account, number)),
@@ -167,12 +168,16 @@ def _examples(tx: Tx, partition: int, origin: str) -> list[dict[str, object]]:
     from .queries import title_of
 
     rows = tx.rows(
-        "SELECT r.source_id, y.summary FROM pending_deletion d JOIN record r ON r.id = d.record_id"
+        "SELECT r.source_id, y.summary, r.stream_id, r.scope FROM pending_deletion d JOIN record r ON r.id = d.record_id"
         " LEFT JOIN payload y ON y.record_id = r.id"
         " WHERE d.partition_id = ? AND d.origin = ? AND d.state = 'held' ORDER BY r.id LIMIT ?",
         (partition, origin, EXAMPLES),
     )
-    return [{"source_id": source_id, "title": title_of(summary)} for source_id, summary in rows]
+    opened = tx.cipher.open
+    return [
+        {"source_id": source_id, "title": title_of(opened(summary, SUMMARY, of_record(stream, scope, source_id)))}
+        for source_id, summary, stream, scope in rows
+    ]
 
 
 def _held_ids(

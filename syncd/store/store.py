@@ -108,6 +108,7 @@ def open_store(
     except BaseException:
         database.close()
         raise
+    blobs.cipher = database.cipher
     return SqlStore(database, blobs, Owners(state_dir), clock)
 
 
@@ -127,7 +128,7 @@ class SqlStore:
         self._readers = ThreadPoolExecutor(READERS, "store-read")
         self._writer = None if database.read_only else Writer(database)
         self._cleaned = False
-        self._search = SearchIndex(database.path.parent)
+        self._search = None if database.cipher.sealing else SearchIndex(database.path.parent)
         if self._writer is not None and database.read(upkeep.rebooted):
             self._writer.submit(upkeep.after_start, durable=True).result()
 
@@ -266,9 +267,9 @@ class SqlStore:
             done = await self._in_thread(download.finish) if download.large else download.finish()
             job = partial(content.place, blobs=self._blobs, rnd=rnd, source_id=source_id, blob=blob, content=done,
                           download=download)  # fmt: skip
-            await self._write(job)
-            if download.large and done.sha256 is not None:
-                await self._in_thread(content.flush_folder, self._blobs, done.sha256)
+            alias = await self._write(job)
+            if download.large:
+                await self._in_thread(content.flush_folder, self._blobs, alias)
             return done
         finally:
             download.discard()
@@ -445,12 +446,7 @@ class SqlStore:
 
     def blob(self, sha256: str) -> Iterator[bytes] | None:
         """A content in chunks; None if it is not held (any more)."""
-        row = self._database.read(lambda tx: tx.row("SELECT content FROM blob WHERE sha256 = ?", (sha256,)))
-        if row is None:
-            return None
-        if row[0] is not None:
-            return iter([row[0]])
-        return self._blobs.read(sha256) if self._blobs.path(sha256).exists() else None
+        return self._database.read(lambda tx: content.read(tx, self._blobs, sha256))
 
     async def browse(self, wanted: Wanted) -> Listing:
         """A page of records, newest first. Words are looked up in the index, and where there is none, record by record."""

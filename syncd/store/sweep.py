@@ -10,6 +10,7 @@ from syncd.engine.ports import PendingOrigin
 from syncd.sdk import Deletes, Page, Record, Reject
 
 from . import pending
+from .cipher import CURSOR, RESUME, of_row
 from .database import Tx
 from .partitions import leave_scope
 from .values import dumps, loads, micros
@@ -66,14 +67,16 @@ def move_on(work: Work, page: Page, resume: bytes | None, bookmark: bytes | None
 def _advance(work: Work, resume: bytes | None, listed: int, unproven: bool, window: bytes | None) -> None:
     """A reset in the midst of a round takes its place away: what it reads still lands, where it stands is not kept."""
     if work.place[4] == work.rnd.id and (resume or listed or unproven or window):
-        work.tx.run(MOVE_ON, (resume, listed, unproven, window, work.partition))
+        kept = work.tx.cipher.seal(resume, RESUME, of_row("partition", work.partition))
+        work.tx.run(MOVE_ON, (kept, listed, unproven, window, work.partition))
 
 
 def _complete(work: Work, bookmark: bytes | None) -> None:
     sql = COMPLETE
     values: list[object] = [work.rnd.id, micros(work.now)]
     if work.place[4] == work.rnd.id:  # not reset meanwhile
-        sql, values = sql + SETTLE_PLACE, [*values, bookmark, work.rnd.spec.options_digest]
+        kept = work.tx.cipher.seal(bookmark, CURSOR, of_row("partition", work.partition))
+        sql, values = sql + SETTLE_PLACE, [*values, kept, work.rnd.spec.options_digest]
         if work.full:
             sql, values = sql + FULL_DONE, [*values, micros(work.rnd.began_at)]
     work.tx.run(f"{sql} WHERE id = ?", (*values, work.partition))

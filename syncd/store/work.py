@@ -3,7 +3,7 @@
 Public: Work (one page on its way), Known (a stored record's row), Doubt (an item that needs a closer look), reject.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from syncd.engine.ports import Counts, OpenRound, RunError
 from syncd.sdk import Identity, Record, Reject, Scan
 
+from .cipher import TAG, of_record
 from .database import Row, Tx
+from .errors import Damaged
 from .records import Tally
 
 __all__ = ["KNOWN", "Doubt", "Fresh", "Known", "Work", "known_rows", "scope_of"]
@@ -23,7 +25,7 @@ KNOWN = (
 
 
 class Known(NamedTuple):
-    """The columns of KNOWN. The fast path reads the plain row by position instead."""
+    """The columns of KNOWN, opened. The fast path reads the plain row by position instead."""
 
     source_id: str
     id: int
@@ -72,6 +74,23 @@ class Work:
     refused: list[Reject] = field(default_factory=list)  # those of them that the store itself refused
     tally: Tally = field(default_factory=Tally)
     errors: list[RunError] = field(default_factory=list)
+    held: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the page's contents → what `blob` knows them by
+
+    def place_of(self, source_id: str) -> bytes:
+        """Where the columns of this record are, for the cipher."""
+        return of_record(self.stream, self.scope, source_id)
+
+    def known(self, row: Row) -> Known:
+        return Known(*row)._replace(tag=self.tag(row))
+
+    def tag(self, row: Row) -> str | None:
+        """What the content held is known by; None where that cannot be read (any more)."""
+        if row[5] is None:
+            return None
+        try:
+            return self.tx.cipher.open_text(str(row[5]), TAG, self.place_of(row[0]))
+        except Damaged:
+            return None
 
     @property
     def full(self) -> bool:
