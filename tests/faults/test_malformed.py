@@ -43,10 +43,8 @@ INSIDE = ("a text is", "a number is", "an object is")  # something within an ite
 CRASHES = {"SYN-PLUGIN-001", "SYN-STATE-002", "SYN-RUN-004"}  # an exception nobody foresaw, a page nobody could store
 EXPLAINED = [entry for provider in PROVIDERS.values() for entry in provider.connector().info.errors]
 
-
-UNPROVEN = pytest.mark.xfail(reason="some forms still end otherwise than they should: docs/roadmap.md", strict=False)
 KINDS = [
-    pytest.param(provider, kind, id=f"{provider.name}-{kind}", marks=[UNPROVEN] if kind.unproven else [])
+    pytest.param(provider, kind, id=f"{provider.name}-{kind}")
     for provider in PROVIDERS.values()
     for kind in provider.kinds
 ]

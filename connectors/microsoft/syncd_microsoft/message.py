@@ -57,6 +57,7 @@ class Message(msgspec.Struct):
     hasAttachments: bool | msgspec.UnsetType | None = Maybe  # noqa: N815
     bodyPreview: str | msgspec.UnsetType | None = Maybe  # noqa: N815
     isDraft: bool | msgspec.UnsetType | None = Maybe  # noqa: N815
+    parentFolderId: str | None = None  # noqa: N815
     changeKey: str | None = None  # noqa: N815
 
 
@@ -84,10 +85,9 @@ def record_of(message: Message, data: bytes, partial: bool, *, content: bool) ->
 def record_alone(one: str, item: dict[str, Any]) -> Record:
     """A message that was asked for: merged into the one held, since annotations differ from those in a feed."""
     message = msgspec.convert(item, Message)
-    folder = item.get("parentFolderId")
     found = record_of(message, orjson.dumps(item), True, content=False)
     found.source_id = one
-    found.partition = folder if isinstance(folder, str) and folder else None
+    found.partition = message.parentFolderId or None
     return found
 
 

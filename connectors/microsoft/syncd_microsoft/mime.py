@@ -10,7 +10,7 @@ from syncd.sdk import AccountGone, Blob, ContentUnavailable, Context, Forbidden,
 from .api import IMMUTABLE, Graph, quoted
 from .batch import MOST, Batch, Part, TooMuch
 from .errors import Fault, refusal
-from .outlook import GONE_CODES
+from .outlook import is_gone
 from .throttle import CORRUPT
 
 __all__ = ["raw_message", "raw_messages"]
@@ -72,7 +72,7 @@ def _answer(part: Part | None, trouble: SyncdError) -> bytes | SyncdError:
 
 def _lost(fault: Fault) -> SyncdError | None:
     """What is gone or corrupt stays so (§8)."""
-    if fault.http == 404 and fault.has(*GONE_CODES):
+    if is_gone(fault):
         return ContentUnavailable("gone", f"{WHAT}: {fault}")
     if fault.has(*CORRUPT):
         return ContentUnavailable("corrupt", f"{WHAT}: {fault}")

@@ -1,6 +1,6 @@
 """What contacts and mail share: one folder's delta feed as pages, items looked at again, folders of a mailbox.
 
-Public: Feed, pages_of, looked_at, mailbox_fault, folder_fault, GONE_CODES, PAGE_SIZES.
+Public: Feed, pages_of, looked_at, mailbox_fault, folder_fault, is_gone, PAGE_SIZES.
 
 Rules from the wire reference §3, §4 and §8. A cursor is the link to follow next, byte for byte, and the id format that
 it was made with; nothing is taken for the start of the next round before the round's last page (§18.3).
@@ -35,11 +35,12 @@ from .errors import Fault, dead_cursor, no_mailbox, refusal
 from .throttle import ANSWERED
 from .wire import Chain, Links, Sliced
 
-__all__ = ["GONE_CODES", "PAGE_SIZES", "Entry", "Feed", "folder_fault", "looked_at", "mailbox_fault", "pages_of"]
+__all__ = ["PAGE_SIZES", "Entry", "Feed", "folder_fault", "is_gone", "looked_at", "mailbox_fault", "pages_of"]
 
 IDS = "immutable"  # the format of all ids kept (§1)
 PAGE_SIZES = (500, 50, 10)  # a large page can fail for good (§3): the same round is read on in smaller ones
 GONE_CODES = ("erroritemnotfound", "itemnotfound", "errormessagenotfound")
+NO_ID_CODES = ("errorinvalididmalformed",)  # no item can have such an id (§10)
 FOLDER_CODES = ("errorfoldernotfound", "errorsyncfoldernotfound", *GONE_CODES)
 OVER_QUOTA = "errorquotaexceeded"
 
@@ -109,7 +110,7 @@ async def looked_at(
         part = parts.get(path)
         if part is None or part.status >= 400:
             fault = part.fault if part else next(found.fault for found in parts.values() if _mailbox_gone(found))
-            if fault.http == 404 and fault.has(*GONE_CODES):
+            if is_gone(fault):
                 yield Tombstone(one)
             elif fault.http == 400:
                 yield Reject(f"{what}: {fault}", one)
@@ -117,6 +118,11 @@ async def looked_at(
                 raise no_mailbox(fault, what) or refusal(fault, what, graph.needs)
         else:
             yield _seen(one, part, what, record)
+
+
+def is_gone(fault: Fault) -> bool:
+    """Whether Exchange says that there is no such item, or that none can have this id: a garbled page made it up."""
+    return (fault.http == 404 and fault.has(*GONE_CODES)) or (fault.http == 400 and fault.has(*NO_ID_CODES))
 
 
 def _seen(one: str, part: Part, what: str, record: Callable[[str, dict[str, Any]], Record]) -> Record | Reject:

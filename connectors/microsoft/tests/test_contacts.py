@@ -407,11 +407,12 @@ async def test_what_is_gone_is_a_tombstone_and_what_is_refused_is_not(microsoft)
     microsoft.routes(
         {
             f"{USER}/contacts/a": {"id": "a", "parentFolderId": "F1"},
-            f"{USER}/contacts/c": fail(400, "ErrorInvalidIdMalformed"),
+            f"{USER}/contacts/c": fail(400, "ErrorPropertyValidationFailure"),
+            f"{USER}/contacts/d": fail(400, "ErrorInvalidIdMalformed"),
         }
     )
-    found = {item.source_id: type(item) for item in await microsoft.get("contacts", ["a", "b", "c"])}
-    assert found == {"a": Record, "b": Tombstone, "c": Reject}
+    found = {item.source_id: type(item) for item in await microsoft.get("contacts", ["a", "b", "c", "d"])}
+    assert found == {"a": Record, "b": Tombstone, "c": Reject, "d": Tombstone}, "no item can have a malformed id"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,7 @@ class Kind:
     """A kind of answer: the method that gives it, and whether the round is full (after a reset) or by delta.
 
     `plausible`: how the names of malformed forms begin that could be honest in this kind of answer alone. `everyone`: one
-    answer is about several people. `more`: what else the fault filter needs. `unproven`: some forms still end otherwise
-    than they should, or the shared test does not fit this answer yet; docs/roadmap.md tells.
+    answer is about several people. `more`: what else the fault filter needs.
     """
 
     stream: str
@@ -31,7 +30,6 @@ class Kind:
     plausible: tuple[str, ...] = ()
     everyone: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
-    unproven: bool = False
 
     def __str__(self) -> str:
         path = f"-{self.more['path']}" if "path" in self.more else ""
