@@ -5,14 +5,14 @@ Public: Remote, answering.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from syncd.control.errors import BUSY, FAILED, ControlError
+from syncd.control.errors import BUSY, CREDENTIAL, FAILED, ControlError
 from syncd.sdk.http import httpx
 
 __all__ = ["Remote", "answering"]
@@ -37,11 +37,12 @@ async def answering(socket: Path) -> bool:
 
 
 class Remote:
-    """A daemon that answers on a unix socket."""
+    """A daemon that answers on a unix socket. `tokens`: those that may open it, the likeliest first."""
 
     local = False
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, tokens: Iterable[str]) -> None:
+        self._tokens = list(tokens)
         transport = httpx.AsyncHTTPTransport(uds=str(socket))
         timeout = httpx.Timeout(None, connect=CONNECT)  # an import may take minutes; the daemon decides
         self._http = httpx.AsyncClient(transport=transport, base_url="http://syncd/api/v1", timeout=timeout)
@@ -123,6 +124,12 @@ class Remote:
     async def check(self, connection: str | None = None) -> Any:
         return await self._post("/check", {"connection": connection})
 
+    async def notices(self) -> Any:
+        return await self._get("/notices")
+
+    async def notify_test(self) -> Any:
+        return await self._post("/notices/test")
+
     async def plan(self, folder: str, files: Mapping[str, str]) -> Any:
         return await self._post("/plan", {"folder": folder, "files": dict(files)})
 
@@ -149,9 +156,13 @@ class Remote:
                     yield event
 
     @asynccontextmanager
-    async def _open(self, method: str, path: str, **more: Any) -> AsyncIterator["httpx.Response"]:
+    async def _open(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> AsyncIterator["httpx.Response"]:
+        """The daemon's answer. Its refusals raise ControlError."""
         try:
-            async with self._http.stream(method, path, **more) as answer:
+            answer = await self._answered(method, path, headers or {}, more)
+            async with aclosing(answer):
                 if answer.status_code >= 400:
                     raise _refusal(answer.status_code, await answer.aread())
                 yield answer
@@ -162,6 +173,25 @@ class Remote:
                 hint="see its log (journalctl -u syncd), then ask again",
                 exit_code=BUSY,
             ) from error
+
+    async def _answered(
+        self, method: str, path: str, headers: Mapping[str, str], more: Mapping[str, Any]
+    ) -> "httpx.Response":
+        """The answer to the first token that the daemon takes, which is the one to use from then on."""
+        for token in [*self._tokens] or [""]:
+            bearer = {"authorization": f"Bearer {token}".encode()} if token else {}
+            request = self._http.build_request(method, path, headers={**headers, **bearer}, **more)
+            answer = await self._http.send(request, stream=True)
+            if answer.status_code != 401:
+                self._tokens = [token]
+                return answer
+            await answer.aclose()
+        raise ControlError(
+            "the daemon takes none of the tokens that this command can read" if token else "the daemon needs its token",
+            code="SYN-API-001",
+            hint="set SYNCD_TOKEN, name the daemon's folder with --config, or run as the daemon's user (sudo)",
+            exit_code=CREDENTIAL,
+        )
 
 
 async def _lines(answer: "httpx.Response") -> AsyncIterator[bytes]:

@@ -40,6 +40,10 @@ def show_status(status: Mapping[str, Any]) -> None:
 
 
 def _show_problems(problems: Sequence[Mapping[str, Any]], running: bool) -> None:
+    for problem in [one for one in problems if not one["file"]]:  # of a notice channel
+        say(problem["message"], style="red")
+        say(f"  {problem['hint']}", style="dim")
+    problems = [one for one in problems if one["file"]]
     if not problems:
         return
     goes_on = "; the last good one keeps running" if running else ""

@@ -22,6 +22,7 @@ from syncd.sdk import Secret
 from .catalog import Catalog
 from .formats import Invalid, check_store, has_literal_password
 from .messages import phrase
+from .notify import check_scheme, check_url
 from .plugged import Pattern, expand, secret_paths
 from .problem import Problem
 from .tree import Path, SecretText, Text, Tree
@@ -140,6 +141,15 @@ class _Resolver:
             self._put(path, Text("", "[secret]", known=False))
         elif not store or (isinstance(value, str) and "${" in value):
             self._secret(path, whole=False)
+            if not store and not self.check_values and isinstance(value, str) and "${" in value:
+                self._scheme(value, path)
+
+    def _scheme(self, value: str, path: Path) -> None:
+        """What can be said of a channel's URL without its secrets."""
+        try:
+            check_scheme(value.partition("${")[0])
+        except Invalid as problem:
+            self._note(path, problem.message, problem.hint)
 
     def _template(self, value: Any, path: Path) -> Template | None:
         """The parts of a secret's text; () for what is no text. None, with a problem, where it is malformed."""
@@ -156,6 +166,8 @@ class _Resolver:
             value = secret.reveal()
             if path == ("daemon", "store"):
                 check_store(value)
+            elif path[:2] == ("daemon", "notify"):
+                check_url(value)
         except ValueProblem as problem:
             self._note(path, f"cannot be had: {problem.message}", problem.hint)
         except Invalid as problem:

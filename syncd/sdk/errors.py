@@ -215,7 +215,8 @@ CATALOGUE: dict[str, Explanation] = dict(
             "The provider refuses the credential of the whole connection: a wrong or rotated key, a revoked consent, an "
             "unknown client or organisation.",
             "All syncs of the connection are paused and one notice is sent. Nothing of the mirror changes.",
-            "Mend the credential (see the provider's page in docs/providers), then `syncd check` and `syncd resume NAME`.",
+            "Mend the credential (see the provider's page in docs/providers). It is tried as soon as its file or value changes, "
+            "every hour, and at once by `syncd resume NAME`.",
         ),
         _entry(
             "SYN-AUTH-002",
@@ -353,6 +354,14 @@ CATALOGUE: dict[str, Explanation] = dict(
             "Items were listed whose outcome is not accounted for.",
             "The run is `failed` although pages were written: this must never happen.",
             "Report it with the output of `syncd show RUN --json`.",
+        ),
+        _entry(
+            "SYN-NOTIFY-001",
+            "notice channel fails",
+            "A channel of `daemon.notify` does not take messages: a wrong address, a revoked token, a server that is away.",
+            "Messages wait and are tried again, after seconds at first and a quarter of an hour at last, for a week. Syncing "
+            "is not touched.",
+            "`syncd notify --test` says what each channel answers. Mend the URL behind the reference: it is read anew each time.",
         ),
         _entry(
             "SYN-STATE-001",
