@@ -54,8 +54,8 @@ ASSERTION_LIFE = 600  # seconds (§2.1)
 EARLIER = 75.0  # seconds; with the SDK's own margin a token is renewed 5 minutes early (§2.1)
 LIFETIME = 3599.0  # seconds, where the answer does not say
 LOOP_WAIT = 300.0  # seconds after "too many identical token requests" (AADSTS50196)
-DRIVE_DOUBT = 600.0  # seconds in which a drive's 401 is not blamed on the token a second time
-DRIVE = re.compile(r"/drives?(?:/|\(|$)", re.IGNORECASE)
+DRIVE_DOUBT = 600.0  # seconds in which the 401 of somebody's drive is not blamed on the token a second time
+DRIVE = re.compile(r"/(?:users/[^/]+|me)/drive(?:/|\(|$)", re.IGNORECASE)  # whose first opening may be 401 (§10)
 AADSTS = re.compile(r"AADSTS(\d+)")
 CLAIMS = re.compile(r'claims="([A-Za-z0-9+/=_-]+)"')
 
@@ -104,10 +104,11 @@ class MicrosoftAuth(BearerAuth):
         self._claims: str | None = None
 
     def refused(self, response: httpx.Response) -> bool:
-        """A drive that its owner never opened answers 401 to a good token (§10): that is not the token's fault.
+        """A user's drive that its owner never opened answers 401 to a good token (§10): that is not the token's fault.
 
-        Where such an answer speaks of the token all the same, a fresh one is tried once in a while, not per drive. An
-        answer that asks for claims (continuous access evaluation) says what the next token must carry.
+        Where such an answer speaks of the token all the same, a fresh one is tried once in a while, not per user. A
+        drive that is asked for by its own id was found before: its 401 is the token's, as everywhere (§18.35). An answer
+        that asks for claims (continuous access evaluation) says what the next token must carry.
         """
         self._claims = _claims(response.headers.get("www-authenticate", "")) if self._delegated else None
         if not DRIVE.search(response.request.url.path):

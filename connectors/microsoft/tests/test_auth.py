@@ -19,7 +19,7 @@ from microsoft_answers import ANA, BOB, ROOT, SECRET, TENANT, Microsoft, error
 from syncd_microsoft.auth import MicrosoftAuth
 from syncd_microsoft.settings import SCHEMA, origins, scope, token_url, version_root
 
-from syncd.sdk import AuthFailed, ProtocolError, RateLimited, Secret, Transient
+from syncd.sdk import AccountGone, AuthFailed, ProtocolError, RateLimited, Secret, Transient
 
 pytestmark = pytest.mark.anyio
 
@@ -318,6 +318,32 @@ async def test_drives_that_blame_the_token_cost_one_new_token_and_not_one_each(m
     for number in range(5):
         await ask(microsoft, f"/users/u{number}/drive?$select=id")
     assert len(microsoft.token_requests) == 2
+
+
+@pytest.mark.parametrize("path", ["/drives/b!1/root/delta", "/drives/b!1/items/01/content", "/sites/s1/drives"])
+async def test_a_drive_that_was_found_before_follows_the_tokens_rule_each_time(microsoft, path) -> None:
+    revoked = {"Bearer eyJ.1"}
+    microsoft.answer = lambda request: (
+        httpx.Response(401, json=error("InvalidAuthenticationToken"))
+        if request.headers["authorization"] in revoked
+        else httpx.Response(200, json={})
+    )
+    assert (await ask(microsoft, path)).status_code == 200
+    revoked.add("Bearer eyJ.2")  # again, seconds later
+    assert (await ask(microsoft, path)).status_code == 200
+    assert len(microsoft.token_requests) == 3
+
+
+async def test_trap_35_a_users_drive_leaves_the_token_of_the_others_alone(microsoft) -> None:
+    unopened = httpx.Response(401, json=error("InvalidAuthenticationToken"))
+    microsoft.answer = lambda request: (
+        unopened if request.url.path.endswith("/drive") else httpx.Response(200, json={"value": []})
+    )
+    await ask(microsoft, "/users/u1/drive")
+    await ask(microsoft, "/users/u2/drive")
+    assert len(microsoft.token_requests) == 2  # one doubt, for both
+    with pytest.raises(AccountGone):
+        await microsoft.partitions("files")
 
 
 @pytest.mark.parametrize(
