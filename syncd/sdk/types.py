@@ -301,8 +301,8 @@ class Limits:
 class StreamInfo:
     """What a stream is able to do. The engine never tries and sees.
 
-    `volatile`: dotted paths into `data` (`*` for every element of a list or key of an object) that are left out when
-    payloads are compared. `full_every`: a full round at least this often. `stable_listing`: False where a listing is
+    `volatile`: dotted paths into `data` (`*` for every element of a list or key of an object, `\\.` for a dot within a
+    key, as in `@odata\\.etag`) that are left out when payloads are compared. `full_every`: a full round at least this often. `stable_listing`: False where a listing is
     paged by position, so that two listings must miss a record before it counts as absent. `summary_version`: raise it
     when summaries are made differently: they are written anew without counting as changes. `kind`: contact, event,
     file or message, for the common views; known by itself for the four common streams.

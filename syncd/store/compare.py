@@ -6,6 +6,8 @@ Public: same_payload, merged.
 from collections.abc import Sequence
 from typing import Any
 
+from syncd.sdk.paths import steps_of
+
 from .values import dumps, loads
 
 __all__ = ["merged", "same_payload"]
@@ -20,7 +22,7 @@ def same_payload(one: bytes, other: bytes, volatile: Sequence[str]) -> bool:
 def _stable(payload: bytes, volatile: Sequence[str]) -> Any:
     value = loads(payload)
     for path in volatile:
-        _drop(value, path.split("."))
+        _drop(value, steps_of(path))
     return value
 
 

@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
+from syncd.sdk.paths import steps_of
+
 __all__ = ["MISSING", "Path", "at", "load", "replaced", "save", "strict_problem", "walk", "without"]
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -66,7 +68,7 @@ def replaced(tree: Any, path: Path, value: Any) -> Any:
 def without(tree: Any, paths: Sequence[str]) -> Any:
     """A copy without what the dotted paths name (`*`: every element of a list, every key of an object)."""
     for path in paths:
-        tree = _without(tree, path.split("."))
+        tree = _without(tree, steps_of(path))
     return tree
 
 

@@ -13,6 +13,7 @@ from jsonschema.exceptions import SchemaError
 
 from syncd.sdk import DELTA, FULL, REPORTED, ConnectorInfo, Record, Secret, StreamInfo
 from syncd.sdk.errors import CATALOGUE
+from syncd.sdk.paths import steps_of
 from syncd.testing.bench import Bench, Case
 from syncd.testing.driver import Driver
 from syncd.testing.failures import Failed, Skipped
@@ -91,7 +92,7 @@ def _stream_problems(info: StreamInfo) -> Iterator[str]:
     if not Draft202012Validator(info.options_schema).is_valid({}):
         yield "options_schema refuses {}, which must be valid for any stream"
     for path in info.volatile:
-        if not path or not all(path.split(".")) or path.startswith("*"):
+        if not path or not all(steps_of(path)) or path.startswith("*"):
             yield f"the volatile path {path!r} is empty somewhere, or covers everything"
 
 

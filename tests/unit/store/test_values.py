@@ -54,6 +54,10 @@ def test_texts_fit_any_database(text: str | None, kept: str | None) -> None:
         ('{"m":{"a":{"v":1},"b":{"v":1}}}', '{"m":{"a":{"v":2},"b":{"v":3}}}', ("m.*.v",), True),
         ('{"a":"text"}', '{"a":"text"}', ("a.b.c", "*.x", "missing.y"), True),
         ('{"l":[[{"v":1}]]}', '{"l":[[{"v":2}]]}', ("l.*.*.v",), True),
+        ('{"@odata.etag":1,"x":1}', '{"@odata.etag":2,"x":1}', (r"@odata\.etag",), True),
+        ('{"@odata.etag":1}', '{"@odata.etag":2}', ("@odata.etag",), False),
+        ('{"l":[{"a.b":{"c":1}}]}', '{"l":[{"a.b":{"c":2}}]}', (r"l.*.a\.b.c",), True),
+        ('{"a":{"b":1}}', '{"a":{"b":2}}', (r"a\.b",), False),
     ],
 )
 def test_payloads_are_compared_without_what_is_volatile(
