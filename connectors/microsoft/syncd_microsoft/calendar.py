@@ -39,7 +39,7 @@ from .calendars import calendars
 from .cursors import VERSION, read_cursor
 from .errors import no_mailbox, refusal
 from .events import EVENTS, EXCEPTION, MASTER, OCCURRENCE, Event, record_of, with_cancelled
-from .outlook import GONE_CODES, PAGE_SIZES, folder_fault, looked_at
+from .outlook import ETAGS, PAGE_SIZES, folder_fault, is_gone, looked_at
 from .series import Book, Known, Series, Window, cancelled, pack, unpack
 from .throttle import ANSWERED
 from .wire import LONGEST_LIST, Chain, Links
@@ -88,6 +88,7 @@ class CalendarStream(Stream):
         "calendar",
         "Calendar",
         options_schema=OPTIONS,
+        volatile=ETAGS,
         full_every=EVERY,
     )
 
@@ -340,8 +341,9 @@ class _Round:
         for one, path in paths.items():
             part = parts.get(path) or next(part for part in parts.values() if _refused(part))
             if part.status >= 400:
-                if part.status != 404 or (not part.fault.has(*GONE_CODES) and no_mailbox(part.fault, WHAT)):
-                    raise no_mailbox(part.fault, WHAT) or refusal(part.fault, WHAT, WHAT)
+                absent = no_mailbox(part.fault, WHAT)
+                if not is_gone(part.fault) and (part.status != 404 or absent):
+                    raise absent or refusal(part.fault, WHAT, WHAT)
                 found[one] = None
                 continue
             read = EVENTS.one(orjson.dumps(_plain(part.json(WHAT))))

@@ -14,7 +14,7 @@ from syncd.sdk import Context, Page, Partition, Record, Reject, Stream, StreamIn
 from .api import IMMUTABLE, Graph, page_size, quoted
 from .batch import Batch, Part
 from .errors import no_mailbox, refusal
-from .outlook import Feed, looked_at, mailbox_fault, pages_of
+from .outlook import ETAGS, Feed, looked_at, mailbox_fault, pages_of
 from .wire import LONGEST_LIST, Chain, Sliced, decode, instant, list_of, text_of
 
 __all__ = ["ContactsStream"]
@@ -94,6 +94,7 @@ class ContactsStream(Stream):
     info = StreamInfo(
         "contacts",
         "Contacts",
+        volatile=ETAGS,
         options_schema={"type": "object", "additionalProperties": False, "properties": {}},
     )
 

@@ -13,7 +13,7 @@ from .api import IMMUTABLE, Graph, quoted
 from .folders import HIDDEN_BY_OPTION, known_folders, mail_folders
 from .message import FIELDS, Message, query, record_alone, record_of
 from .mime import raw_message, raw_messages
-from .outlook import Feed, looked_at, pages_of
+from .outlook import ETAGS, Feed, looked_at, pages_of
 from .wire import Sliced
 
 __all__ = ["MailStream"]
@@ -43,7 +43,7 @@ OPTIONS: dict[str, Any] = {
 class MailStream(Stream):
     """A mailbox. One partition per folder; a message keeps its id when it moves (§1)."""
 
-    info = StreamInfo("mail", "Mail", options_schema=OPTIONS)
+    info = StreamInfo("mail", "Mail", options_schema=OPTIONS, volatile=ETAGS)
 
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
         return await mail_folders(ctx, spam_trash=_spam_trash(ctx))

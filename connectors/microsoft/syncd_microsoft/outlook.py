@@ -1,6 +1,6 @@
 """What contacts and mail share: one folder's delta feed as pages, items looked at again, folders of a mailbox.
 
-Public: Feed, pages_of, looked_at, mailbox_fault, folder_fault, is_gone, PAGE_SIZES.
+Public: Feed, pages_of, looked_at, mailbox_fault, folder_fault, is_gone, ETAGS, PAGE_SIZES.
 
 Rules from the wire reference §3, §4 and §8. A cursor is the link to follow next, byte for byte, and the id format that
 it was made with; nothing is taken for the start of the next round before the round's last page (§18.3).
@@ -35,10 +35,11 @@ from .errors import Fault, dead_cursor, no_mailbox, refusal
 from .throttle import ANSWERED
 from .wire import Chain, Links, Sliced
 
-__all__ = ["PAGE_SIZES", "Entry", "Feed", "folder_fault", "is_gone", "looked_at", "mailbox_fault", "pages_of"]
+__all__ = ["ETAGS", "PAGE_SIZES", "Entry", "Feed", "folder_fault", "is_gone", "looked_at", "mailbox_fault", "pages_of"]
 
 IDS = "immutable"  # the format of all ids kept (§1)
 PAGE_SIZES = (500, 50, 10)  # a large page can fail for good (§3): the same round is read on in smaller ones
+ETAGS = (r"@odata\.etag", "changeKey")  # they may move alone, and say nothing then
 GONE_CODES = ("erroritemnotfound", "itemnotfound", "errormessagenotfound")
 NO_ID_CODES = ("errorinvalididmalformed",)  # no item can have such an id (§10)
 FOLDER_CODES = ("errorfoldernotfound", "errorsyncfoldernotfound", *GONE_CODES)
