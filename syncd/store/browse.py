@@ -6,11 +6,13 @@ Every query is bounded by what it reads, not only by what it gives: where few of
 less than asked for, and `older` says where to go on.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .accounts import matching_accounts
+from .cipher import DATA, DESCRIPTOR, NAME, SUMMARY, TITLE, Cipher, of_record, of_row
 from .database import Row, Tx
 from .queries import Paths
 from .records import DELETED, GONE, OUT
@@ -34,7 +36,7 @@ READ = 500
 STATES = {GONE: "gone at the source", OUT: "out of scope", DELETED: "deleted"}
 COLUMNS = (
     "r.id, r.seq, c.name, s.name, s.kind, a.label, r.source_id, r.version, r.change, r.state, r.last_changed_at,"
-    " y.summary, y.blob"
+    " y.summary, y.blob, r.stream_id, r.scope"
 )
 JOINS = (
     " JOIN stream s ON s.id = r.stream_id JOIN connection c ON c.id = s.connection_id"
@@ -84,12 +86,12 @@ def listing(tx: Tx, wanted: Wanted) -> Listing:
     scope = scope_of(tx, wanted)
     if scope.empty or not scope.streams:
         return Listing([], None)
-    words = [word.casefold() for word in words_of(wanted.text)]
+    words = [_folded(word) for word in words_of(wanted.text)]
     rows: list[dict[str, Any]] = []
     before, left = wanted.before or LAST, LOOK
     while left > 0:
         some = _newest(tx, scope, before, min(READ, left) if words else wanted.limit + 1, wanted.deleted, left)
-        for brief in map(_brief, some.rows):
+        for brief in (_brief(tx.cipher, row) for row in some.rows):
             if _holds(brief["summary"], words):
                 rows.append(brief)
             if len(rows) > wanted.limit:
@@ -135,25 +137,29 @@ def _rows(tx: Tx, ids: Iterable[int]) -> Iterable[Row]:
 def found(tx: Tx, ids: Sequence[int], limit: int) -> Listing:
     """What the index has found, `limit` + 1 ids at most: read now, so that what is gone since is left out."""
     rows = {row[0]: row for row in _rows(tx, ids[:limit]) if row[9] < DELETED}
-    briefs = [_brief(rows[one]) for one in ids[:limit] if one in rows]
+    briefs = [_brief(tx.cipher, rows[one]) for one in ids[:limit] if one in rows]
     return Listing(briefs, ids[limit - 1] if len(ids) > limit else None)
 
 
 def _holds(summary: dict[str, Any], words: Sequence[str]) -> bool:
     if not words:
         return True
-    text = text_of(summary).casefold()
+    text = _folded(text_of(summary))
     return all(word in text for word in words)
 
 
-def _opened(raw: bytes) -> Any:
-    """A payload, summary or blob column as a value."""
-    return loads(raw)
+def _folded(text: str) -> str:
+    """Without case and accents, as the index has it."""
+    text = text.casefold()
+    if text.isascii():
+        return text
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
 
 
-def _brief(row: Row) -> dict[str, Any]:
-    key, seq, connection, stream, kind, account, source_id, version, change, state, changed, summary, blob = row
-    fields = _opened(summary) if summary else {}
+def _brief(cipher: Cipher, row: Row) -> dict[str, Any]:
+    key, seq, connection, stream, kind, account, source_id, version, change, state, changed, summary, blob = row[:13]
+    place = of_record(row[13], row[14], source_id)
+    fields = loads(cipher.open(summary, SUMMARY, place)) if summary else {}
     return {
         "id": key,
         "seq": seq,
@@ -168,11 +174,11 @@ def _brief(row: Row) -> dict[str, Any]:
         "last_changed_at": rfc3339(changed),
         "title": next((str(fields[name]) for name in KNOWN if fields.get(name)), ""),
         "summary": fields,
-        "blob": _opened(blob) if blob else None,
+        "blob": loads(cipher.open(blob, DESCRIPTOR, place)) if blob else None,
     }
 
 
-VIEW = f"{COLUMNS}, y.data, y.etag, r.first_seen_at, r.state_at, p.source_id, p.title, r.scope, r.parent, r.name, r.partition_id, r.stream_id"
+VIEW = f"{COLUMNS}, y.data, y.etag, r.first_seen_at, r.state_at, p.source_id, p.title, r.parent, r.name, r.partition_id"
 
 
 def record_view(tx: Tx, key: int) -> dict[str, Any] | None:
@@ -180,24 +186,27 @@ def record_view(tx: Tx, key: int) -> dict[str, Any] | None:
     row = tx.row(f"SELECT {VIEW} FROM record r{JOINS} WHERE r.id = ?", (key,))  # noqa: S608
     if row is None:
         return None
-    data, etag, first, state_at, partition, title, scope, parent, name, place, stream = row[13:]
-    view = _brief(row[:13])
+    stream, scope, data, etag, first, state_at, partition, title, parent, name, home = row[13:]
+    view = _brief(tx.cipher, row)
+    place = of_record(stream, scope, view["source_id"])
     view |= {
-        "data": _opened(data) if data else None,
+        "data": loads(tx.cipher.open(data, DATA, place)) if data else None,
         "etag": etag,
         "first_seen_at": rfc3339(first),
         "state_at": rfc3339(state_at) if view["state"] else None,
         "partition": partition,
-        "partition_title": title,
+        "partition_title": tx.cipher.open_text(title, TITLE, of_row("partition", home)),
         "path": None,
-        "versions": _versions(tx, key),
+        "versions": _versions(tx, key, place),
     }
     if view["kind"] == "file" and name is not None:
-        view["path"] = Paths(tx, stream).of(scope, place, view["source_id"], parent, name)
+        view["path"] = Paths(tx, stream).of(
+            scope, home, view["source_id"], parent, tx.cipher.open_text(name, NAME, place)
+        )
     return view
 
 
-def _versions(tx: Tx, key: int) -> list[dict[str, Any]]:
+def _versions(tx: Tx, key: int, place: bytes) -> list[dict[str, Any]]:
     sql = (
         "SELECT version, changed_at, superseded_at, summary, blob FROM record_version WHERE record_id = ?"
         " ORDER BY version DESC LIMIT 100"
@@ -207,8 +216,8 @@ def _versions(tx: Tx, key: int) -> list[dict[str, Any]]:
             "version": version,
             "changed_at": rfc3339(changed),
             "superseded_at": rfc3339(superseded),
-            "summary": _opened(summary) if summary else {},
-            "blob": _opened(blob) if blob else None,
+            "summary": loads(tx.cipher.open(summary, SUMMARY, place)) if summary else {},
+            "blob": loads(tx.cipher.open(blob, DESCRIPTOR, place)) if blob else None,
         }
         for version, changed, superseded, summary, blob in tx.rows(sql, (key,))
     ]

@@ -128,7 +128,10 @@ class SqlStore:
         self._readers = ThreadPoolExecutor(READERS, "store-read")
         self._writer = None if database.read_only else Writer(database)
         self._cleaned = False
-        self._search = None if database.cipher.sealing else SearchIndex(database.path.parent)
+        search = SearchIndex(database.path.parent)
+        self._search = None if database.cipher.sealing else search
+        if database.cipher.sealing and not database.read_only:
+            search.drop()  # its words lie in clear
         if self._writer is not None and database.read(upkeep.rebooted):
             self._writer.submit(upkeep.after_start, durable=True).result()
 

@@ -163,6 +163,7 @@ def test_a_sync_has_one_run_at_a_time(desk: Any) -> None:
     start(desk.store, desk)
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_a_living_process_beside_holds_its_run(desk: Any) -> None:
     other = open_store(desk.folder, desk.clock)
     with pytest.raises(Busy):
@@ -191,6 +192,7 @@ def test_dead_runs_of_all_syncs_are_closed_at_once(desk: Any) -> None:
     assert desk.run(desk.store.close_dead_runs(desk.now())) == 0
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_a_killed_process_holds_nothing(desk: Any) -> None:
     """The lock goes with the process, however it ends."""
     desk.store.close()
@@ -210,6 +212,7 @@ def test_a_killed_process_holds_nothing(desk: Any) -> None:
     assert start(desk.store, desk, "killed") > int(done.stdout)
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_other_machines_are_believed_by_their_heartbeat(desk: Any) -> None:
     other = open_store(desk.folder, desk.clock)
     other._owners._place = "elsewhere:/state"
@@ -229,6 +232,7 @@ def test_other_machines_are_believed_by_their_heartbeat(desk: Any) -> None:
     other.close()
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_a_partition_is_held_by_one_living_run(desk: Any) -> None:
     part = desk.part()
     desk.open(part)

@@ -57,6 +57,7 @@ def test_no_text_that_a_person_types_breaks_the_search(people: Any, text: str) -
     look(people, text)
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_the_index_follows_changes_and_deletions(people: Any) -> None:
     assert people.run(people.store.searchable())
     people.next_run()
@@ -70,6 +71,7 @@ def test_the_index_follows_changes_and_deletions(people: Any) -> None:
     assert names(look(people, "beatrice")) == []
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_a_lost_index_is_built_again(people: Any) -> None:
     for file in people.folder.glob("search.db*"):
         file.unlink()

@@ -81,6 +81,7 @@ def test_content_and_record_appear_as_one_change(shelf: Shelf, data: bytes) -> N
     assert b"".join(shelf.desk.store.blob(sha(data))) == data
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_large_content_is_a_private_file_small_content_a_row(shelf: Shelf) -> None:
     shelf.store(Blob("r", "t"), SMALL)
     assert shelf.files() == []
@@ -167,6 +168,7 @@ def test_a_hash_says_nothing_in_another_connection(shelf: Shelf, record: Any) ->
     assert len(plan.fetch) == 1
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_a_file_that_was_lost_is_fetched_again(shelf: Shelf) -> None:
     blob = Blob("r", "t1")
     shelf.apply(item(blob), shelf.store(blob, LARGE))
@@ -187,6 +189,7 @@ def test_a_new_tag_with_the_same_content_is_no_change(shelf: Shelf) -> None:
     assert shelf.plan(second) is not None
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_new_content_is_a_change(shelf: Shelf) -> None:
     first, second = Blob("r", "t1"), Blob("r", "t2")
     shelf.apply(item(first), shelf.store(first, SMALL))

@@ -53,6 +53,7 @@ def start(desk: Any, sync: str, pages: int, size: int) -> "subprocess.Popen[str]
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 12))])
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_kill_9_in_the_midst_loses_nothing_and_repeats_nothing(desk: Any, seed: int) -> None:
     """Whatever was reported is there, whole pages only, cursor and records together; the next process goes on."""
     rng = random.Random(seed)
@@ -95,6 +96,7 @@ def test_kill_9_in_the_midst_loses_nothing_and_repeats_nothing(desk: Any, seed: 
         assert desk.run(desk.store.close_dead_runs(desk.now())) == 1
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_two_processes_write_side_by_side(desk: Any) -> None:
     desk.parts("1", "2")
     desk.finish()

@@ -56,6 +56,7 @@ def test_the_database_is_private(template: Path) -> None:
     assert stat.S_IMODE((template / "syncd.db").stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_a_newer_schema_is_refused_and_left_alone(desk: Any) -> None:
     desk.store.close()
     with sqlite3.connect(desk.folder / "syncd.db") as connection:
@@ -93,6 +94,7 @@ def test_other_databases_are_not_there_yet(tmp_path: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_a_reader_makes_nothing_and_writes_nothing(desk: Any, record: Any, tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable):
         open_store(tmp_path / "none", CLOCK, read_only=True)

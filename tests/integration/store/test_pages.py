@@ -45,6 +45,7 @@ def test_the_last_of_several_items_with_one_id_counts(desk: Any, record: Any) ->
     assert desk.records()["a"]["data"]["value"] == 2
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_superseded_payloads_are_kept_as_versions(desk: Any, record: Any) -> None:
     part = desk.part()
     desk.full(part, record("a", 1))
@@ -113,6 +114,7 @@ def test_an_id_that_cannot_be_stored_fails_alone(desk: Any, record: Any, key: st
 
 
 @pytest.mark.parametrize("key", ["", "a\0b", "\ud800", "x" * 3000])
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_a_reject_whose_id_cannot_be_stored_has_none(desk: Any, key: str) -> None:
     assert desk.full(desk.part(), Reject("odd", key, b"raw")) == Counts(failed=1, listed=1)
     assert desk.sql("SELECT source_id, reason FROM quarantine") == [(None, "odd")]
@@ -123,6 +125,7 @@ def test_strange_texts_beside_the_payload_do_not_fail_the_page(desk: Any, record
     assert desk.full(desk.part(), item) == Counts(new=1, listed=1)
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_rejects_are_counted_and_kept_until_readable(desk: Any, record: Any) -> None:
     part = desk.part()
     desk.full(part, record("a"))

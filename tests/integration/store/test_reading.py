@@ -231,6 +231,7 @@ def test_the_counters_equal_a_recount(desk: Any, record: Any) -> None:
 # -- views
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_views_show_live_records_as_text(make_desk: Any) -> None:
     desk = make_desk()
     part = desk.part()
@@ -243,6 +244,7 @@ def test_views_show_live_records_as_text(make_desk: Any) -> None:
     assert desk.sql("SELECT * FROM v1_events") == []
 
 
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_the_files_view_has_path_and_content(make_desk: Any) -> None:
     from syncd.engine.ports import Content, ContentState
     from syncd.sdk import Blob
@@ -268,6 +270,7 @@ def test_the_files_view_has_path_and_content(make_desk: Any) -> None:
         ("mail", "v1_messages", {"subject": "S", "from": "f", "to": ["t"], "date": "d", "message_id": "m"}),
     ],
 )
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
 def test_events_and_messages_have_views(make_desk: Any, name: str, view: str, summary: dict[str, Any]) -> None:
     desk = make_desk(name=name)
     desk.full(desk.part(), Record("a", {}, summary=summary))
