@@ -322,6 +322,7 @@ async def test_drives_that_blame_the_token_cost_one_new_token_and_not_one_each(m
 
 @pytest.mark.parametrize("path", ["/drives/b!1/root/delta", "/drives/b!1/items/01/content", "/sites/s1/drives"])
 async def test_a_drive_that_was_found_before_follows_the_tokens_rule_each_time(microsoft, path) -> None:
+    await ask(microsoft)
     revoked = {"Bearer eyJ.1"}
     microsoft.answer = lambda request: (
         httpx.Response(401, json=error("InvalidAuthenticationToken"))
@@ -335,10 +336,8 @@ async def test_a_drive_that_was_found_before_follows_the_tokens_rule_each_time(m
 
 
 async def test_trap_35_a_users_drive_leaves_the_token_of_the_others_alone(microsoft) -> None:
-    unopened = httpx.Response(401, json=error("InvalidAuthenticationToken"))
-    microsoft.answer = lambda request: (
-        unopened if request.url.path.endswith("/drive") else httpx.Response(200, json={"value": []})
-    )
+    await ask(microsoft)
+    microsoft.answer = lambda request: httpx.Response(401, json=error("InvalidAuthenticationToken"))
     await ask(microsoft, "/users/u1/drive")
     await ask(microsoft, "/users/u2/drive")
     assert len(microsoft.token_requests) == 2  # one doubt, for both
