@@ -20,6 +20,7 @@ __all__ = [
     "CHECKSUM",
     "CLEAR",
     "CONTENT",
+    "CREDENTIAL",
     "CURSOR",
     "DATA",
     "DESCRIPTOR",
@@ -46,6 +47,7 @@ S = TypeVar("S", str, str | None)
 DATA, SUMMARY, DESCRIPTOR, NAME, TAG = b"data", b"summary", b"descriptor", b"name", b"tag"  # of a record
 WANTED, REST, WHY = b"wanted", b"rest", b"why"  # of items without content, or that could not be read
 TITLE, CURSOR, RESUME, BOOKMARK = b"title", b"cursor", b"resume", b"bookmark"  # of partitions and connections
+CREDENTIAL = b"credential"  # of a sign-in
 CONTENT, CHECKSUM = b"content", b"checksum"  # of contents; their aliases' kinds are BLOB and HASH
 BLOB, HASH = "blob", "hash"
 

@@ -121,6 +121,7 @@ class SqlStore:
 
     def __init__(self, database: Database, blobs: Blobs, owners: Owners, clock: Clock) -> None:
         self.path = database.path
+        self.cipher = database.cipher
         self._database = database
         self._blobs = blobs
         self._owners = owners
