@@ -10,7 +10,7 @@ Public: Driver, Trip, Incomplete.
 """
 
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,7 @@ from syncd.sdk import (
     Item,
     Page,
     Partition,
+    PartitionGone,
     ProtocolError,
     RateLimited,
     Record,
@@ -94,8 +95,9 @@ class Trip:
 class Driver:
     """Keeps one account's stream of a bench in a mirror.
 
-    `on_page` is awaited after each page that is committed. `skipped`: why partitions were skipped. `touched`: the
-    partitions that this driver (not the one it was copied from) has read.
+    `on_page` is awaited after each page that is committed. `skipped`: why partitions were skipped. `vanished`: those that
+    said in this run that they are gone. `touched`: the partitions that this driver (not the one it was copied from) has
+    read.
     """
 
     bench: Bench
@@ -104,6 +106,7 @@ class Driver:
     places: dict[str, Place] = field(default_factory=dict)
     on_page: Callable[[Partition, Page], Awaitable[None]] | None = None
     skipped: list[SyncdError] = field(default_factory=list)
+    vanished: dict[str, PartitionGone] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     expiries: int = 0
 
@@ -121,8 +124,7 @@ class Driver:
 
     async def sync(self, scan: Scan | None = None) -> list[Trip]:
         """Every partition to the end of a round, retrying as the engine does; then deletions are settled."""
-        partitions = await self.patiently(lambda: self.bench.partitions(self.account))
-        trips = [trip for partition in partitions for trip in await self.complete(partition, scan)]
+        partitions, trips = await self._all(scan)
         listed = {partition.id for partition in partitions}
         for key, kept in self.mirror.live.items():
             if kept.partition not in listed:
@@ -134,6 +136,27 @@ class Driver:
         for gone in self.places.keys() - listed:
             del self.places[gone]
         return trips
+
+    async def _all(self, scan: Scan | None) -> tuple[Sequence[Partition], list[Trip]]:
+        """All partitions. If some are gone by then, it is asked once more which there are: those that are listed still,
+        and those that are new, are read; what is gone again is skipped."""
+        self.vanished.clear()
+        partitions = await self._listed()
+        trips = [trip for partition in partitions for trip in await self.complete(partition, scan)]
+        if not self.vanished:
+            return partitions, trips
+        through = {partition.id for partition in partitions} - self.vanished.keys()
+        self.vanished.clear()
+        partitions = await self._listed()
+        for partition in partitions:
+            if partition.id not in through:
+                trips += await self.complete(partition, scan)
+        self.skipped += self.vanished.values()
+        return partitions, trips
+
+    async def _listed(self) -> Sequence[Partition]:
+        found: Sequence[Partition] = await self.patiently(lambda: self.bench.partitions(self.account))
+        return found
 
     async def sync_once(self) -> None:
         """Like `sync`, but the first error comes out; `sync` goes on from there."""
@@ -166,6 +189,8 @@ class Driver:
             await self.patiently(attempt)
         except (Forbidden, AccountGone) as error:  # skipped: the engine goes on with the others
             self.skipped.append(error)
+        except PartitionGone as error:
+            self.vanished[partition.id] = error
         return trips
 
     def expired(self, partition: Partition) -> None:

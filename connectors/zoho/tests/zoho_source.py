@@ -10,6 +10,7 @@ from syncd_simulator.zoho import Editor, tiny_zoho, zoho_app
 
 from syncd.sdk import JSON, Account, Secret
 
+START = 1_767_268_800.0  # when the suite's clock begins: calendars are read around it
 BASE = "http://127.0.0.1:9"  # nobody listens: requests stay in this process
 COMPARED = {
     "contacts": ("contact_id", "first_name", "last_name", "emails", "phones", "company"),
@@ -24,7 +25,7 @@ class ZohoSource:
 
     def __init__(self, stream: str, seed: int, **options: JSON) -> None:
         self.stream = stream
-        self.clock = SimClock()
+        self.clock = SimClock.manual(START)
         self.world = tiny_zoho(seed, self.clock)
         self.world.limits.enabled = False
         self.world.page_cap = {"contacts": 2}
