@@ -162,15 +162,20 @@ class _Daemon:
 
     async def _live(self, control: Control) -> int:
         try:
-            from syncd.web.api import create_app
-            from syncd.web.server import bind_socket, serve
+            from syncd.web.access import Access
+            from syncd.web.app import create_app
+            from syncd.web.server import Tcp, bind_socket, serve
         except ModuleNotFoundError as error:
             raise ControlError(f"the daemon needs {error.name}", hint="install it with syncd[web]") from error
-        app = create_app(control, self._silent, version("syncd"))
+        parts = control.parts
+        access = Access(self._state, lambda: parts.config.daemon, parts.clock)
+        await asyncio.to_thread(access.token)  # made before anybody needs it
+        app = create_app(control, self._silent, version("syncd"), access)
         path = self._state / SOCKET
         bound = bind_socket(path)
         try:
-            self._begin("api", serve(app, bound, self._silent))
+            self._begin("api", serve(app, [bound], self._silent))
+            self._begin("tcp", Tcp(app, lambda: parts.config.daemon.listen, parts.clock).run(self._silent))
             self._begin("chores", self._chores(control).run())
             self._begin("reloads", self._reload(control))
             log.info(

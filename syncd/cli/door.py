@@ -46,9 +46,10 @@ class Door:
         if not (state / SOCKET).exists():
             return None
         from .remote import Remote, answering
+        from .tokens import tokens_for
 
         path = socket_path(state)
-        return Remote(path) if await answering(path) else None
+        return Remote(path, tokens_for(state, self._folder())) if await answering(path) else None
 
     def _folder(self) -> Path:
         return config_folder(self._ask.config)

@@ -178,9 +178,10 @@ class Remote:
         self, method: str, path: str, headers: Mapping[str, str], more: Mapping[str, Any]
     ) -> "httpx.Response":
         """The answer to the first token that the daemon takes, which is the one to use from then on."""
+        plain = [(name.encode(), value.encode()) for name, value in headers.items()]
         for token in [*self._tokens] or [""]:
-            bearer = {"authorization": f"Bearer {token}".encode()} if token else {}
-            request = self._http.build_request(method, path, headers={**headers, **bearer}, **more)
+            bearer = [(b"authorization", f"Bearer {token}".encode())] if token else []
+            request = self._http.build_request(method, path, headers=[*plain, *bearer], **more)
             answer = await self._http.send(request, stream=True)
             if answer.status_code != 401:
                 self._tokens = [token]

@@ -26,12 +26,15 @@ from syncd.store import FeedTooOld
 from . import statuses
 from .alarms import Alarms
 from .credentials import Credentials
+from .browse import Browse
 from .errors import BUSY, CREDENTIAL, FAILED, USAGE, ControlError, unknown
 from .parts import Parts
 from .pauses import AUTH_CODE, Pauses, enabled
 from .reloads import Reloads
+from .reports import Reports
 from .running import Runs
 from .views import channel_json, connectors_json, notice_json, time_json
+from .watching import Changes, watch
 
 __all__ = ["Control"]
 
@@ -50,9 +53,12 @@ class Control:
         self.pauses = Pauses(parts)
         self.alarms = Alarms(parts, self.pauses)
         self.credentials = Credentials(parts, self.pauses)
-        self.runs = Runs(parts, self._ended)
+        self.changes = Changes()
+        self.runs = Runs(parts, self._ended, self.changes)
+        self.browse = Browse(parts)
         self.scheduler = Scheduler(self.pauses, parts.clock, self.runs.start_due, seed=seed)
         self.reloads = Reloads(parts, self.runs, self.adopt)
+        self.reports = Reports(parts, self.pauses, self.scheduler)
 
     async def adopt(self, config: Config) -> None:
         """Make connections known, drop switches that are settled; in a daemon, set due times."""
@@ -68,7 +74,19 @@ class Control:
         try:
             await self.pauses.ended(report, scope)
         finally:
-            self.alarms.nudge()
+            self._changed(report.sync)
+
+    def _changed(self, sync: str) -> None:
+        """Its card is another now, and operators may have to be told. A pause may concern the connection's other syncs."""
+        self.alarms.nudge()
+        config = self.parts.config.syncs.get(sync)
+        for name, other in self.parts.config.syncs.items():
+            if config is not None and other.connection == config.connection:
+                self.changes.tell("sync", sync=name)
+
+    def watch(self) -> AsyncIterator[Event]:
+        """What changes, without an end: `sync`, `connection`, `configuration`, and `progress` of runs."""
+        return watch(self.changes, self.parts.executor, self.parts.clock)
 
     # -- reports
 
@@ -138,7 +156,7 @@ class Control:
     async def switch(self, sync: str, on: bool) -> dict[str, Any]:
         config = self.parts.sync(sync)
         state = await self.pauses.switch(config, on)
-        self.alarms.nudge()
+        self._changed(sync)
         note = "" if state.enabled is None else "differs from `enabled` in the YAML until that says the same"
         if on and state.paused is not None:
             note = f"still paused ({state.code}): `syncd resume {sync}`"
@@ -155,7 +173,7 @@ class Control:
             with suppress(UnknownName):
                 self.parts.executor.forget(config.connection)
         await self.pauses.lift([sync])
-        self.alarms.nudge()
+        self._changed(sync)
         after = await self.parts.store.sync_state(sync)
         state = "was not paused" if before.paused is None else "resumed"
         due = time_json(after.next_due_at)
@@ -192,6 +210,7 @@ class Control:
             report = await self.parts.executor.import_accounts(connection)
         except SyncdError as error:
             raise self._as_control_error(error) from error
+        self.changes.tell("connection", connection=connection)
         return report.to_json()
 
     async def check(self, connection: str | None = None) -> list[dict[str, Any]]:
@@ -250,7 +269,7 @@ class Control:
             decided = (await self.parts.store.approve(*scope, mode, self.parts.clock.now())).deleted
         else:
             decided = await self.parts.store.reject(*scope)
-        self.alarms.nudge()
+        self._changed(sync)
         return {
             "sync": sync,
             "decision": "approved" if approve else "rejected",
@@ -274,7 +293,11 @@ class Control:
     async def reload(self) -> dict[str, Any]:
         answer = await self.reloads.reload()
         self.alarms.nudge()
+        self.changes.tell("configuration")
         return answer
+
+    async def validate(self, folder: str, files: Mapping[str, str]) -> dict[str, Any]:
+        return await self.reloads.validate(Path(folder), files)
 
     # -- data
 
@@ -282,17 +305,45 @@ class Control:
         """Documents as JSON, one each, read in a thread a few hundred at a time."""
         import orjson
 
-        config = self.parts.connection(query["connection"])
-        names = [stream.info.name for stream in self.parts.connector(config).streams()]
-        if query["stream"] not in names:
-            raise unknown(f"stream of {config.connector}", query["stream"], names)
+        await self._known_stream(query["connection"], query["stream"])
         if query.get("account"):
-            await self._known_accounts(config.name, [query["account"]])
+            await self._known_accounts(query["connection"], [query["account"]])
+        if query.get("since") is not None and query.get("after"):
+            query = {**query, "since": max(query["since"], query["after"])}  # the place in the feed that matters
         try:
             async for document in _in_thread(lambda: self.parts.store.records(**query)):
                 yield orjson.dumps(document)
         except FeedTooOld as error:
             raise self._as_control_error(error) from error
+
+    async def record(
+        self, connection: str, stream: str, source_id: str, account: str | None = None, partition: str | None = None
+    ) -> bytes:
+        """One record by the provider's id, as JSON; `account` and `partition` where several have it."""
+        import orjson
+
+        await self._known_stream(connection, stream)
+        found = [
+            one
+            for one in await self.parts.store.record(connection, stream, source_id)
+            if (account is None or one["account"].casefold() == account.casefold())
+            and (partition is None or one["partition"] == partition)
+        ]
+        if not found:
+            raise ControlError(f"{connection} has no record {source_id!r} in {stream}", exit_code=USAGE, status=404)
+        if len(found) > 1:
+            places = ", ".join(f"account {one['account']} partition {one['partition']!r}" for one in found[:5])
+            hint = f"name account and partition: {places}"
+            raise ControlError(
+                f"{len(found)} records have the id {source_id!r}", hint=hint, exit_code=USAGE, status=409
+            )
+        return orjson.dumps(found[0])
+
+    async def _known_stream(self, connection: str, stream: str) -> None:
+        config = self.parts.connection(connection)
+        names = [one.info.name for one in self.parts.connector(config).streams()]
+        if stream not in names:
+            raise unknown(f"stream of {config.connector}", stream, names)
 
     async def blob(self, sha256: str) -> AsyncIterator[bytes]:
         if len(sha256) != 64 or not all(char in "0123456789abcdef" for char in sha256):

@@ -27,7 +27,8 @@ ORDER = (CREDENTIAL, FAILED, HELD, PARTIAL, BUSY)  # of several syncs in one com
 class ControlError(Exception):
     """A command that cannot be done. `code` names a catalogue entry or is empty for plain usage errors.
 
-    `status`: the HTTP status, where it does not follow from the code. `problems`: what is wrong with the configuration, as in `validate --json`, where that is the reason.
+    `status`: the HTTP status, where it does not follow from the code. `retry_after`: seconds after which trying again makes
+    sense. `problems`: what is wrong with the configuration, as in `validate --json`, where that is the reason.
     """
 
     def __init__(
@@ -38,11 +39,12 @@ class ControlError(Exception):
         hint: str = "",
         exit_code: int = FAILED,
         status: int = 0,
+        retry_after: int = 0,
         problems: Sequence[dict[str, Any]] = (),
     ) -> None:
         super().__init__(message)
         self.message, self.code, self.hint, self.exit_code = message, code, hint, exit_code
-        self.status, self.problems = status, list(problems)
+        self.status, self.retry_after, self.problems = status, retry_after, list(problems)
 
     def to_json(self) -> dict[str, Any]:
         out = {"code": self.code, "message": self.message, "hint": self.hint, "exit_code": self.exit_code}

@@ -83,14 +83,19 @@ class Reloads:
             "read_again": read_again(before, loaded.config),
         }
 
+    async def validate(self, folder: Path, files: Mapping[str, str]) -> dict[str, Any]:
+        """Every problem of a folder with these files. Nothing outside it is read."""
+        loaded = await asyncio.to_thread(self._load_given, folder, files, False)
+        return {"ok": not loaded.problems, "problems": [problem_json(one) for one in loaded.problems]}
+
     # -- inside
 
-    def _load_given(self, folder: Path, files: Mapping[str, str]) -> Loaded:
-        if _texts(folder) == files:
+    def _load_given(self, folder: Path, files: Mapping[str, str], check_values: bool = True) -> Loaded:
+        if check_values and _texts(folder) == files:
             return load(folder, self._catalog)
         with tempfile.TemporaryDirectory(prefix="syncd-plan-") as scratch:
             _write(files, Path(scratch))
-            loaded = load(Path(scratch), self._catalog)
+            loaded = load(Path(scratch), self._catalog, check_values=check_values)
             told = [replace(one, file=one.file.replace(scratch, str(folder), 1)) for one in loaded.problems]
             return replace(loaded, problems=told)
 
@@ -126,7 +131,7 @@ def _texts(folder: Path) -> dict[str, str] | None:
     """The folder's files as this process sees them; None if it does not."""
     try:
         return {str(path.relative_to(folder)): path.read_text("utf-8") for path in find(folder)}
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # ValueError: not UTF-8, or no path at all
         return None
 
 
@@ -136,5 +141,9 @@ def _write(files: Mapping[str, str], scratch: Path) -> None:
         if path.is_absolute() or ".." in path.parts:
             raise ControlError(f"{name!r} is not a path inside the folder", exit_code=USAGE)
         target = scratch / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, "utf-8")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, "utf-8")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise ControlError(f"{name!r} cannot be a file of a folder: {why}", exit_code=USAGE) from error

@@ -15,6 +15,7 @@ from syncd.engine.report import RELOAD
 
 from .errors import BUSY, USAGE, ControlError
 from .parts import Parts
+from .watching import Changes
 
 __all__ = ["Runs"]
 
@@ -27,15 +28,17 @@ Event = dict[str, Any]
 class Runs:
     """The runs of this process. `ended` is told of each once it is over, before those who follow it are."""
 
-    def __init__(self, parts: Parts, ended: Ended) -> None:
+    def __init__(self, parts: Parts, ended: Ended, changes: Changes) -> None:
         self._parts = parts
         self._ended = ended
+        self._changes = changes
         self._endings: dict[int, asyncio.Task[None]] = {}
         self._again: set[asyncio.Task[None]] = set()
 
     async def start(self, request: RunRequest) -> RunHandle:
         """Start a run, or join the one under way that covers it. Raises Busy."""
         handle = await self._parts.executor.submit(request)
+        self._changes.tell("sync", sync=request.sync)
         if handle.run is not None and handle.run not in self._endings:
             task = asyncio.create_task(self._end(handle), name=f"end of run {handle.run}")
             self._endings[handle.run] = task

@@ -3,7 +3,7 @@
 Public: status.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from syncd.config.model import SyncConfig
@@ -20,13 +20,14 @@ __all__ = ["status"]
 Numbers = Mapping[tuple[str, str], StreamNumbers]
 
 
-async def status(parts: Parts, pauses: Pauses) -> dict[str, Any]:
-    """The object of `status --json`."""
+async def status(parts: Parts, pauses: Pauses, names: Collection[str] | None = None) -> dict[str, Any]:
+    """The object of `status --json`; with `names` of these syncs only."""
     states = await pauses.states(parts.config)
-    wanted = [(sync.connection, stream) for sync in parts.config.syncs.values() for stream in sync.streams]
+    syncs = [sync for name, sync in sorted(parts.config.syncs.items()) if names is None or name in names]
+    wanted = [(sync.connection, stream) for sync in syncs for stream in sync.streams]
     found = await parts.store.numbers(wanted)
     numbers = {(one.connection, one.stream): one for one in found}
-    running, over = await parts.store.latest_runs(list(parts.config.syncs))
+    running, over = await parts.store.latest_runs([sync.name for sync in syncs])
     return {
         "daemon": parts.daemon,
         "problems": [
@@ -34,8 +35,7 @@ async def status(parts: Parts, pauses: Pauses) -> dict[str, Any]:
             *[channel_problem(one) for one in await parts.notices.channels() if one.error is not None],
         ],
         "syncs": [
-            _card(parts, sync, states[name], numbers, name in running, over.get(name))
-            for name, sync in sorted(parts.config.syncs.items())
+            _card(parts, sync, states[sync.name], numbers, sync.name in running, over.get(sync.name)) for sync in syncs
         ],
     }
 

@@ -399,6 +399,43 @@ CATALOGUE: dict[str, Explanation] = dict(
             "Find out who or what writes to the state directory. `syncd keys rotate --data-key` finds every such value and has it read from the provider again.",
         ),
         _entry(
+            "SYN-API-001",
+            "token missing or wrong",
+            "The API was asked without its token, or with another one.",
+            "Nothing was done (HTTP 401; a command exits 77).",
+            "Send `Authorization: Bearer TOKEN`, where TOKEN is the value of `daemon.token`, or of the file `api-token` in the state "
+            "directory if none is configured. Commands take it from there, or from `$SYNCD_TOKEN`.",
+        ),
+        _entry(
+            "SYN-API-002",
+            "too many wrong tokens",
+            "A client has sent wrong tokens again and again.",
+            "It has to wait up to a minute (HTTP 429 with `Retry-After`); nobody else is affected.",
+            "Find out who sends them: the daemon's log names the address of failed logins. Then use the right one.",
+        ),
+        _entry(
+            "SYN-API-003",
+            "request to another host",
+            "The request's `Host` header names a host that is not this daemon: a web page may have had its own name point here.",
+            "It was refused (HTTP 421, or 400 without a good header).",
+            "Ask by the address of `daemon.listen`, or let `listen` be the name: `listen: syncd.acme.example:8642`. A reverse proxy should pass on the "
+            "address that it connects to.",
+        ),
+        _entry(
+            "SYN-API-004",
+            "request from another page",
+            "A browser that is logged in sent a request which no page of this daemon made.",
+            "It was refused (HTTP 403).",
+            "Reload the page and try again. Scripts use the token, which needs no such proof.",
+        ),
+        _entry(
+            "SYN-API-005",
+            "address cannot be had",
+            "The daemon cannot listen on `daemon.listen`: another process has the address, or it is not one of this machine.",
+            "Syncs go on, the unix socket and the address before are answered, and the new one is tried again every few seconds.",
+            "`ss -ltnp` shows who listens there. Stop that, or change `listen`.",
+        ),
+        _entry(
             "SYN-FEED-001",
             "feed position too old",
             "The SEQ asked for is older than the oldest tombstone kept: deletions after it may be missing.",

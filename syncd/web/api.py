@@ -1,290 +1,286 @@
 """`/api/v1`: the command line over HTTP, one to one.
 
-Public: create_app. Errors are JSON `{code, message, hint, exit_code}`; progress of runs is server-sent events, each
-`data:` line one object with `event`, the last one `report`; records are NDJSON.
+Public: mount. Errors are JSON `{code, message, hint, exit_code}`; progress of runs is server-sent events, each
+`data:` line one object with `event`, the last one `report`; records are NDJSON, or pages of JSON for who accepts only that.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
-from typing import Annotated, Any, TypeVar
+from contextlib import aclosing
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel
+import orjson
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi.params import Depends
+from fastapi.responses import StreamingResponse
+from fastapi.security import HTTPBearer
 
 from syncd.control.control import Control
-from syncd.control.errors import BUSY, CREDENTIAL, USAGE, ControlError
-from syncd.sdk import redact
+from syncd.control.errors import USAGE, ControlError
 
-__all__ = ["create_app"]
+from . import models
+from .answers import as_json
+from .streams import EVENTS, NDJSON, begun, event_stream, json_lines
 
-T = TypeVar("T")
+__all__ = ["mount"]
+
+JSON = "application/json"
+MOST = 2**62  # what a database's numbers hold
+LARGEST_FOLDER = 32 << 20  # bytes of a configuration folder that is sent for `plan`
+PAGE, LARGEST_PAGE = 100, 1000
+
 Names = Annotated[list[str], Query()]
+Number = Annotated[int, Path(ge=1, le=MOST)]
+Before = Annotated[int | None, Query(ge=1, le=MOST, description="Runs before this one.")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Seq = Annotated[int | None, Query(ge=0, le=MOST)]
+
+STREAM = {"content": {EVENTS: {"schema": {"type": "string"}}}, "description": "Server-sent events."}
+BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": models.Refusal}, "5XX": {"model": models.Refusal}}
 
 
-class RunBody(BaseModel):
-    """What a run covers; empty lists mean all."""
-
-    streams: list[str] = []
-    accounts: list[str] = []
-    full: bool = False
-    dry_run: bool = False
-
-
-class ScopeBody(BaseModel):
-    streams: list[str] = []
-    accounts: list[str] = []
-
-
-class DecideBody(ScopeBody):
-    """`shown`: as `held` gave it; the decision is refused if something else is held by now."""
-
-    shown: str | None = None
-
-
-class CheckBody(BaseModel):
-    connection: str | None = None
-
-
-class PlanBody(BaseModel):
-    """A configuration folder: where it stands, and its files, relative path → text."""
-
-    folder: str
-    files: dict[str, str]
-
-
-class Refusal(BaseModel):
-    """Every error."""
-
-    code: str
-    message: str
-    hint: str
-    exit_code: int
-
-
-def create_app(control: Control, stop: asyncio.Event, version: str) -> FastAPI:
-    """The app. Streams end when `stop` is set."""
-    app = FastAPI(title="syncd", version=version, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
-    app.add_exception_handler(ControlError, _refuse)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
-    api = APIRouter(prefix="/api/v1", responses={"4XX": {"model": Refusal}})
-    _add_reports(api, control)
-    _add_runs(api, control, stop)
-    _add_controls(api, control)
-    _add_data(api, control, stop)
+def mount(app: FastAPI, control: Control, stop: asyncio.Event) -> None:
+    """Add the API's routes. Streams end when `stop` is set."""
+    token = Depends(HTTPBearer(description="daemon.token, else api-token in the state directory", auto_error=False))
+    api = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[token])
+    for add in (_add_reports, _add_organisations, _add_switches, _add_decisions, _add_configuration):
+        add(api, control)
+    for stream in (_add_runs, _add_data):
+        stream(api, control, stop)
     app.include_router(api)
-    return app
 
 
 def _add_reports(api: APIRouter, control: Control) -> None:
-    @api.get("/status")
-    async def status() -> Any:
-        return await control.status()
+    @api.get("/status", response_model=models.Status, tags=["reports"])
+    async def status() -> Response:
+        """Every sync: its state, next and last run, records and how fresh they are."""
+        return as_json(await control.status())
 
-    @api.get("/problems")
-    async def problems() -> Any:
-        return (await control.status())["problems"]
+    @api.get("/syncs", response_model=list[models.SyncCard], tags=["reports"])
+    async def syncs() -> Response:
+        """The cards of `status`."""
+        return as_json((await control.status())["syncs"])
 
-    @api.get("/connectors")
-    async def connectors() -> Any:
-        return control.connectors()
+    @api.get("/syncs/{name}", response_model=models.SyncCard, tags=["reports"])
+    async def sync(name: str) -> Response:
+        """One sync's card."""
+        return as_json(await control.reports.card(name))
 
-    @api.get("/connections/{name}/accounts")
-    async def accounts(name: str) -> Any:
-        return await control.accounts(name)
+    @api.get("/problems", response_model=list[models.Problem], tags=["reports"])
+    async def problems() -> Response:
+        """What is wrong with the configuration folder now; the last good one keeps running."""
+        return as_json((await control.status())["problems"])
 
-    @api.get("/syncs/{name}/runs")
-    async def history(name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 50, before: int | None = None) -> Any:
-        return await control.history(name, limit, before)
+    @api.get("/connectors", response_model=models.Connectors, tags=["reports"])
+    async def connectors() -> Response:
+        """Installed connectors, and plugins that are broken."""
+        return as_json(control.connectors())
 
-    @api.get("/runs/{run}")
-    async def show(run: int) -> Any:
-        return await control.show(run)
+    @api.get("/errors", response_model=list[models.Entry], tags=["reports"])
+    async def errors() -> Response:
+        """The catalogue of error codes."""
+        return as_json(control.reports.explanations())
 
-    @api.get("/syncs/{name}/held")
-    async def held(name: str, stream: Names = [], account: Names = []) -> Any:  # noqa: B006 - never changed
-        return await control.held(name, stream, account)
+    @api.get("/errors/{code}", response_model=models.Entry, tags=["reports"])
+    async def explain(code: str) -> Response:
+        """What an error code means, what syncd does about it, and what to do."""
+        return as_json(control.reports.explain(code))
+
+
+def _add_organisations(api: APIRouter, control: Control) -> None:
+    @api.get("/connections", response_model=list[models.Connection], tags=["organisations"])
+    async def connections() -> Response:
+        """The configured connections."""
+        return as_json(await control.reports.connections())
+
+    @api.get("/connections/{name}/accounts", response_model=list[models.Account], tags=["organisations"])
+    async def accounts(name: str) -> Response:
+        """The imported accounts of a connection."""
+        return as_json(await control.accounts(name))
+
+    @api.post("/connections/{name}/import", response_model=models.Imported, tags=["organisations"])
+    async def import_accounts(name: str) -> Response:
+        """Find the organisation's accounts and their roles."""
+        return as_json(await control.import_accounts(name))
+
+    @api.post("/check", response_model=list[models.Checked], tags=["organisations"])
+    async def check(body: models.CheckBody) -> Response:
+        """Try credentials and scopes at the provider, per stream."""
+        return as_json(await control.check(body.connection))
 
 
 def _add_runs(api: APIRouter, control: Control, stop: asyncio.Event) -> None:
-    @api.post("/syncs/{name}/runs", status_code=202)
-    async def start(name: str, body: RunBody, request: Request) -> Response:
+    @api.get("/runs", response_model=list[models.RunReport], tags=["runs"])
+    async def runs(limit: Limit = 50, before: Before = None) -> Response:
+        """Runs of all syncs, newest first."""
+        return as_json(await control.reports.runs(limit, before))
+
+    @api.get("/syncs/{name}/runs", response_model=list[models.RunReport], tags=["runs"])
+    async def history(name: str, limit: Limit = 50, before: Before = None) -> Response:
+        """Runs of a sync, newest first."""
+        return as_json(await control.history(name, limit, before))
+
+    started: dict[int | str, dict[str, Any]] = {200: STREAM, 202: {"model": models.RunNamed}}
+
+    @api.post("/syncs/{name}/runs", status_code=202, responses=started, tags=["runs"])
+    async def start(name: str, body: models.RunBody, request: Request) -> Response:
         """Start a run. With `Accept: text/event-stream` the answer follows it, else it names it."""
         events = control.sync(name, **body.model_dump())
-        return await _started(events, stop) if _wants_events(request) else await _named(events)
+        follows = EVENTS in request.headers.get("accept", "")
+        return await event_stream(events, stop) if follows else await _named(events)
 
-    @api.get("/runs/{run}/events")
-    async def events(run: int) -> Response:
-        return await _started(control.follow(run), stop)
+    @api.get("/runs/{run}", response_model=models.RunDetail, tags=["runs"])
+    async def show(run: Number) -> Response:
+        """One run: per stream and per account, with every error."""
+        return as_json(await control.show(run))
 
-    @api.post("/runs/{run}/cancel")
-    async def cancel(run: int) -> Any:
-        return await control.cancel(run)
+    @api.get("/runs/{run}/events", responses={200: STREAM}, response_class=StreamingResponse, tags=["runs"])
+    async def follow(run: Number) -> Response:
+        """Follow a run to its `report`, from where it is now."""
+        return await event_stream(control.follow(run), stop)
+
+    @api.post("/runs/{run}/cancel", response_model=models.Cancelled, tags=["runs"])
+    async def cancel(run: Number) -> Response:
+        """End a run after the page it has in hand; the next one goes on from there."""
+        return as_json(await control.cancel(run))
+
+    @api.get("/events", responses={200: STREAM}, response_class=StreamingResponse, tags=["runs"])
+    async def events() -> Response:
+        """What changes, without an end: `sync` (that card is another now), `configuration`, `connection`, and
+        `progress` of runs under way, once a second.
+        """
+        return await event_stream(control.watch(), stop)
 
 
-def _add_controls(api: APIRouter, control: Control) -> None:
-    @api.post("/connections/{name}/import")
-    async def import_accounts(name: str) -> Any:
-        return await control.import_accounts(name)
+def _add_switches(api: APIRouter, control: Control) -> None:
+    @api.post("/syncs/{name}/enable", response_model=models.Switched, tags=["switches"])
+    async def enable(name: str) -> Response:
+        """Let a sync run by its schedule again."""
+        return as_json(await control.switch(name, True))
 
-    @api.post("/check")
-    async def check(body: CheckBody) -> Any:
-        return await control.check(body.connection)
+    @api.post("/syncs/{name}/disable", response_model=models.Switched, tags=["switches"])
+    async def disable(name: str) -> Response:
+        """Keep a sync from running by its schedule, also after restarts and reloads."""
+        return as_json(await control.switch(name, False))
 
-    @api.post("/syncs/{name}/enable")
-    async def enable(name: str) -> Any:
-        return await control.switch(name, True)
+    @api.post("/syncs/{name}/resume", response_model=models.Switched, tags=["switches"])
+    async def resume(name: str) -> Response:
+        """Lift a pause that failures or a refused credential caused."""
+        return as_json(await control.resume(name))
 
-    @api.post("/syncs/{name}/disable")
-    async def disable(name: str) -> Any:
-        return await control.switch(name, False)
+    @api.post("/syncs/{name}/reset", response_model=models.ResetDone, tags=["switches"])
+    async def reset(name: str, body: models.ScopeBody) -> Response:
+        """Forget cursors: the next run reads everything. Data stays, nothing is duplicated."""
+        return as_json(await control.reset(name, body.streams, body.accounts))
 
-    @api.post("/syncs/{name}/resume")
-    async def resume(name: str) -> Any:
-        return await control.resume(name)
 
-    @api.post("/syncs/{name}/reset")
-    async def reset(name: str, body: ScopeBody) -> Any:
-        return await control.reset(name, body.streams, body.accounts)
+def _add_decisions(api: APIRouter, control: Control) -> None:
+    @api.get("/syncs/{name}/held", response_model=models.Held, tags=["deletions"])
+    async def held(name: str, stream: Names = [], account: Names = []) -> Response:  # noqa: B006 - never changed
+        """Held deletions in sets, with examples."""
+        return as_json(await control.held(name, stream, account))
 
-    @api.post("/syncs/{name}/approve")
-    async def approve(name: str, body: DecideBody) -> Any:
-        return await control.decide(name, True, body.streams, body.accounts, body.shown)
+    @api.post("/syncs/{name}/approve", response_model=models.Decision, tags=["deletions"])
+    async def approve(name: str, body: models.DecideBody) -> Response:
+        """Apply held deletions."""
+        return as_json(await control.decide(name, True, body.streams, body.accounts, body.shown))
 
-    @api.post("/syncs/{name}/reject")
-    async def reject(name: str, body: DecideBody) -> Any:
-        return await control.decide(name, False, body.streams, body.accounts, body.shown)
+    @api.post("/syncs/{name}/reject", response_model=models.Decision, tags=["deletions"])
+    async def reject(name: str, body: models.DecideBody) -> Response:
+        """Drop held deletions: the records stay until a later full round misses them again."""
+        return as_json(await control.decide(name, False, body.streams, body.accounts, body.shown))
 
-    @api.post("/plan")
-    async def plan(body: PlanBody) -> Any:
-        return await control.plan(body.folder, body.files)
 
-    @api.post("/reload")
-    async def reload() -> Any:
-        return await control.reload()
+def _add_configuration(api: APIRouter, control: Control) -> None:
+    @api.post("/plan", response_model=models.Plan, max_body_size=LARGEST_FOLDER, tags=["configuration"])
+    async def plan(body: models.FolderBody) -> Response:
+        """What this folder would change. Changes nothing."""
+        return as_json(await control.plan(body.folder, body.files))
+
+    @api.post("/validate", response_model=models.Validation, max_body_size=LARGEST_FOLDER, tags=["configuration"])
+    async def validate(body: models.FolderBody) -> Response:
+        """Every problem of this folder, with its place. Reads nothing outside it."""
+        return as_json(await control.validate(body.folder, body.files))
+
+    @api.post("/reload", response_model=models.Reloaded, tags=["configuration"])
+    async def reload() -> Response:
+        """Read the configuration folder again and take it over if it is valid."""
+        return as_json(await control.reload())
+
+    @api.get("/schema", tags=["configuration"], response_model=dict[str, Any])
+    async def schema(connector: str | None = None) -> Response:
+        """JSON Schema of the YAML for editors, or of one connector's settings and stream options."""
+        return as_json(control.reports.schema(connector))
 
 
 def _add_data(api: APIRouter, control: Control, stop: asyncio.Event) -> None:
-    @api.get("/records")
+    lines = {"schema": {"type": "string", "description": "One record a line."}}
+
+    @api.get("/records", response_model=models.RecordPage, responses={200: {"content": {NDJSON: lines}}}, tags=["data"])
     async def records(
+        request: Request,
         connection: str,
         stream: str,
         account: str | None = None,
-        since: Annotated[int | None, Query(ge=0)] = None,
+        since: Seq = None,
+        after: Seq = None,
         deleted: bool = False,
-        limit: Annotated[int | None, Query(ge=1)] = None,
+        limit: Annotated[int | None, Query(ge=1, le=MOST)] = None,
     ) -> Response:
-        lines = control.records(
-            connection=connection, stream=stream, account=account, since=since, deleted=deleted, limit=limit
-        )
-        return StreamingResponse(_lines(await _begun(lines), stop), media_type="application/x-ndjson")
+        """Records of one stream by `seq`: live ones; with `deleted` tombstones; with `since` every change after that seq.
 
-    @api.get("/blobs/{sha256}")
+        With `Accept: application/json` a page of at most `limit` (100, at most 1,000), whose `next` is the `after` of the
+        next one; else all of them, or `limit`, one a line.
+        """
+        query = {"connection": connection, "stream": stream, "account": account, "since": since, "deleted": deleted}
+        query["after"] = after
+        if not _wants_page(request):
+            return await json_lines(control.records(**query, limit=limit), stop)
+        return Response(await _page(control, query, limit or PAGE), media_type=JSON)
+
+    path = Path(description="The provider's own identifier, verbatim; it may hold slashes.")
+
+    @api.get("/records/{connection}/{stream}/{source_id:path}", response_model=models.Record, tags=["data"])
+    async def record(
+        connection: str,
+        stream: str,
+        source_id: Annotated[str, path],
+        account: str | None = None,
+        partition: str | None = None,
+    ) -> Response:
+        """One record by its id; a tombstone too. Name `account` or `partition` where several have that id."""
+        return Response(await control.record(connection, stream, source_id, account, partition), media_type=JSON)
+
+    @api.get("/blobs/{sha256}", responses={200: BYTES}, response_class=StreamingResponse, tags=["data"])
     async def blob(sha256: str) -> Response:
-        headers = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
-        headers["content-security-policy"] = "sandbox; default-src 'none'"
-        chunks = await _begun(control.blob(sha256))
+        """The content of a mail, file or export, as a download."""
+        chunks = await begun(control.blob(sha256))
+        headers = {
+            "content-disposition": f'attachment; filename="{sha256}"',
+            "content-security-policy": "sandbox; default-src 'none'",
+        }
         return StreamingResponse(chunks, media_type="application/octet-stream", headers=headers)
 
 
-def _wants_events(request: Request) -> bool:
-    return "text/event-stream" in request.headers.get("accept", "")
+def _wants_page(request: Request) -> bool:
+    accept = request.headers.get("accept", "")
+    return JSON in accept and NDJSON not in accept
+
+
+async def _page(control: Control, query: dict[str, Any], limit: int) -> bytes:
+    """One more than asked for is read, to know whether there is a next page."""
+    if limit > LARGEST_PAGE:
+        hint = "go on with `after`, or take all as NDJSON (Accept: application/x-ndjson)"
+        raise ControlError(f"a page holds at most {LARGEST_PAGE} records", hint=hint, exit_code=USAGE)
+    found = [line async for line in control.records(**query, limit=limit + 1)]
+    more = len(found) > limit
+    last = orjson.loads(found[limit - 1])["seq"] if more else None
+    body = b",\n".join(found[:limit])
+    return b'{"records": [' + body + b'], "next": ' + (b"null" if last is None else str(last).encode()) + b"}"
 
 
 async def _named(events: AsyncIterator[dict[str, Any]]) -> Response:
     """The run's first event; the run itself goes on without a watcher."""
     async with aclosing(events) as first:  # type: ignore[type-var]
-        return JSONResponse(await anext(first), status_code=202)
-
-
-async def _started(events: AsyncIterator[dict[str, Any]], stop: asyncio.Event) -> Response:
-    """Follow the run; what keeps it from starting is an HTTP error, not a stream that ends with one."""
-    stream = _events(await _begun(events), stop)
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store"})
-
-
-async def _begun(source: AsyncIterator[T]) -> AsyncIterator[T]:
-    """The same iterator, once its first element is there: errors before that reach the caller as such."""
-    try:
-        first = [await anext(source)]
-    except StopAsyncIteration:
-        first = []
-    return _chained(first, source)
-
-
-async def _chained(first: list[T], rest: AsyncIterator[T]) -> AsyncIterator[T]:
-    for element in first:
-        yield element
-    async for element in rest:
-        yield element
-
-
-async def _events(events: AsyncIterator[dict[str, Any]], stop: asyncio.Event) -> AsyncIterator[bytes]:
-    try:
-        async for event in _until(stop, events):
-            yield b"data: " + redact(json.dumps(event)).encode() + b"\n\n"
-    except ControlError as error:
-        yield b"data: " + json.dumps({"event": "error", **error.to_json()}).encode() + b"\n\n"
-
-
-async def _lines(lines: AsyncIterator[bytes], stop: asyncio.Event) -> AsyncIterator[bytes]:
-    """Many lines per chunk: a chunk costs far more than a line."""
-    batch = bytearray()
-    async for line in lines:
-        batch += line
-        batch += b"\n"
-        if len(batch) >= 1 << 16:
-            yield bytes(batch)
-            batch.clear()
-            if stop.is_set():
-                raise ControlError("the daemon is stopping")  # a cut answer must not look complete
-    yield bytes(batch)
-
-
-async def _until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Elements of `source` until it ends or `stop` is set."""
-    stopped = asyncio.ensure_future(stop.wait())
-    try:
-        while True:
-            following = asyncio.ensure_future(anext(source))
-            await asyncio.wait({following, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                following.cancel()
-                with suppress(asyncio.CancelledError, StopAsyncIteration):
-                    await following
-                return
-            try:
-                yield following.result()
-            except StopAsyncIteration:
-                return
-    finally:
-        stopped.cancel()
-
-
-STATUS = {"SYN-CONF-002": 404, "SYN-RUN-003": 409, "SYN-FEED-001": 410, "SYN-CONF-001": 422}
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ControlError)
-    by_exit = {USAGE: 422, BUSY: 503, CREDENTIAL: 502}
-    status = error.status or STATUS.get(error.code) or by_exit.get(error.exit_code, 500)
-    return _answer(status, error)
-
-
-async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    places = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors())
-    return _answer(422, ControlError(places, hint="see /api/v1/openapi.json", exit_code=USAGE))
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    message = redact(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
-    return _answer(500, ControlError(message, hint="the daemon's log has the traceback"))
-
-
-def _answer(status: int, error: ControlError) -> Response:
-    return Response(redact(json.dumps(error.to_json())), status_code=status, media_type="application/json")
+        return as_json(await anext(first), 202)

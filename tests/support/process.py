@@ -1,6 +1,6 @@
 """The real `syncd` command on a folder of its own, against a simulated organisation served by this process.
 
-Public: Site.
+Public: Site, token_auth.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Site:
         limits = {"requests_per_second": 10_000}
         document = {
             "version": 1,
+            "daemon": {"listen": "127.0.0.1:0"},
             "connections": {"acme": {"connector": provider.name, "settings": settings, "limits": limits}},
             "syncs": {"all": {"connection": "acme", "streams": streams, **sync}},
         }
@@ -93,6 +94,18 @@ class Site:
             store.close()
 
 
+def token_auth(state: Path) -> Callable[[httpx.Request], httpx.Request]:
+    """What the API asks for: the token that the daemon made in its state directory, once it has."""
+
+    def with_token(request: httpx.Request) -> httpx.Request:
+        file = state / "api-token"
+        if file.exists():
+            request.headers["authorization"] = f"Bearer {file.read_text().strip()}"
+        return request
+
+    return with_token
+
+
 class Daemon:
     """A daemon process and its socket."""
 
@@ -115,7 +128,10 @@ class Daemon:
 
     def client(self) -> httpx.Client:
         return httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://syncd/api/v1", timeout=60
+            transport=httpx.HTTPTransport(uds=str(self.socket)),
+            base_url="http://syncd/api/v1",
+            auth=token_auth(self.socket.parent),
+            timeout=60,
         )
 
     def sync(self, name: str = "all") -> dict[str, Any]:

@@ -24,6 +24,7 @@ import structlog
 
 from syncd.cli.app import run as command_line
 from tests.support.forked import Forked, run_command
+from tests.support.process import token_auth
 
 SYNCD = str(Path(sys.executable).with_name("syncd"))
 HERE = Path(__file__).parent
@@ -75,6 +76,7 @@ class FakeSite:
         settings = {"world": str(self.folder / "world.json"), "key": "${env:FAKE_KEY}", **settings}
         document = {
             "version": 1,
+            "daemon": {"listen": "127.0.0.1:0"},
             "connections": {"acme": {"connector": "fake", "settings": settings}},
             "syncs": self.syncs,
         }
@@ -131,6 +133,7 @@ class Daemon:
         self.http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(site.state / "syncd.sock")),
             base_url="http://syncd/api/v1",
+            auth=token_auth(site.state),
             timeout=20,
         )
 
