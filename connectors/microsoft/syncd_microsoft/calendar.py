@@ -30,9 +30,11 @@ from syncd.sdk import (
     StreamInfo,
     Tombstone,
     Transient,
+    Writable,
     parse_duration,
 )
 
+from . import event_place, event_write
 from .api import IMMUTABLE, Graph, page_size, quoted
 from .batch import Batch, Part, TooMuch
 from .calendars import calendars
@@ -40,6 +42,7 @@ from .cursors import VERSION, read_cursor
 from .errors import no_mailbox, refusal
 from .events import EVENTS, EXCEPTION, MASTER, OCCURRENCE, Event, record_of, with_cancelled
 from .outlook import ETAGS, PAGE_SIZES, folder_fault, is_gone, looked_at
+from .push import Push
 from .series import Book, Known, Series, Window, cancelled, pack, unpack
 from .throttle import ANSWERED
 from .wire import LONGEST_LIST, Chain, Links
@@ -81,7 +84,7 @@ OPTIONS = {
 }
 
 
-class CalendarStream(Stream):
+class CalendarStream(Stream, Writable, Push):
     """Events of a mailbox's calendars. Immutable ids survive a move from one calendar to another (§1)."""
 
     info = StreamInfo(
@@ -108,6 +111,17 @@ class CalendarStream(Stream):
         async for item in looked_at(graph, WHAT, {one: _path(graph, one) for one in ids}, _alone):
             plain = isinstance(item, Record) and item.parent and _kind(item) == OCCURRENCE
             yield Tombstone(item.source_id) if plain and item.source_id else item
+
+    async def create(self, ctx: Context, data: Mapping[str, JSON], *, idempotency_key: str) -> Record:
+        return _written(await event_write.create(ctx, data, idempotency_key), new=True)
+
+    async def update(
+        self, ctx: Context, source_id: str, data: Mapping[str, JSON], *, etag: str | None, idempotency_key: str
+    ) -> Record:
+        return _written(await event_write.update(ctx, source_id, data, etag))
+
+    async def delete(self, ctx: Context, source_id: str, *, etag: str | None, idempotency_key: str) -> None:
+        await event_write.delete(ctx, source_id, etag)
 
 
 class _Round:
@@ -360,7 +374,23 @@ def _alone(one: str, item: dict[str, Any]) -> Record:
     if isinstance(read, Reject):
         raise msgspec.ValidationError(read.reason)
     read[0].id = one
-    return record_of(*read, partial=True)
+    found = record_of(*read, partial=True)
+    found.partition = event_place.calendar_of(item)
+    return found
+
+
+def _written(item: dict[str, Any], *, new: bool = False) -> Record:
+    """An event that was written, as a round will show it: the same etag says that this is no news (§18.43).
+
+    What is cancelled of a series stays as the mirror holds it; of a new one nothing is.
+    """
+    read = EVENTS.one(orjson.dumps(_plain(item)))
+    if isinstance(read, Reject):
+        raise ProtocolError(f"{WHAT}: the event that was written cannot be read: {read.reason}")
+    event, data = read
+    if event.kind != MASTER:
+        return record_of(event, data)
+    return record_of(event, with_cancelled(data, [])) if new else record_of(event, data, partial=True)
 
 
 def _kind(record: Record) -> str:
@@ -369,7 +399,7 @@ def _kind(record: Record) -> str:
 
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
     """With the annotations of an item in a page, so that both compare equal."""
-    return {"@odata.type": TYPE, **{key: value for key, value in item.items() if key != "@odata.context"}}
+    return {"@odata.type": TYPE, **{key: value for key, value in item.items() if key not in event_place.ALONE}}
 
 
 def _path(graph: Graph, one: str) -> str:

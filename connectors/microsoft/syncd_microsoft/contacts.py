@@ -3,18 +3,32 @@
 Public: ContactsStream.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import orjson
 
-from syncd.sdk import Context, Page, Partition, Record, Reject, Stream, StreamInfo, Tombstone
+from syncd.sdk import (
+    JSON,
+    Context,
+    Page,
+    Partition,
+    ProtocolError,
+    Record,
+    Reject,
+    Stream,
+    StreamInfo,
+    Tombstone,
+    Writable,
+)
 
+from . import contact_write
 from .api import IMMUTABLE, Graph, page_size, quoted
 from .batch import Batch, Part
 from .errors import no_mailbox, refusal
 from .outlook import ETAGS, Feed, looked_at, mailbox_fault, pages_of
+from .push import Push
 from .wire import LONGEST_LIST, Chain, Sliced, decode, instant, list_of, text_of
 
 __all__ = ["ContactsStream"]
@@ -23,6 +37,7 @@ WHAT = "contacts"
 FOLDERS = "contact folders"
 PAGE = page_size(100)
 DEEPEST = 50  # levels of folders
+TYPE = "#microsoft.graph.contact"
 FIELDS = frozenset(  # §5; an item that has them all is whole
     [
         "displayName",
@@ -88,7 +103,7 @@ ITEMS = Sliced(Contact)
 encode = msgspec.json.Encoder().encode
 
 
-class ContactsStream(Stream):
+class ContactsStream(Stream, Writable, Push):
     """A mailbox's contacts. One partition per folder, the default one and nested ones included."""
 
     info = StreamInfo(
@@ -114,6 +129,17 @@ class ContactsStream(Stream):
         paths = {one: f"{graph.user}/contacts/{quoted(one)}" for one in ids}
         async for item in looked_at(graph, WHAT, paths, _alone):
             yield item
+
+    async def create(self, ctx: Context, data: Mapping[str, JSON], *, idempotency_key: str) -> Record:
+        return _written(await contact_write.create(ctx, data, idempotency_key))
+
+    async def update(
+        self, ctx: Context, source_id: str, data: Mapping[str, JSON], *, etag: str | None, idempotency_key: str
+    ) -> Record:
+        return _written(await contact_write.update(ctx, source_id, data, etag))
+
+    async def delete(self, ctx: Context, source_id: str, *, etag: str | None, idempotency_key: str) -> None:
+        await contact_write.delete(ctx, source_id, etag)
 
 
 class _Folders:
@@ -210,6 +236,15 @@ def _alone(one: str, item: dict[str, Any]) -> Record:
         partial=True,
         partition=folder if isinstance(folder, str) else None,
     )
+
+
+def _written(item: dict[str, Any]) -> Record:
+    """A contact that was written, as a feed will show it: the same etag says that this is no news (§18.43)."""
+    data = orjson.dumps({"@odata.type": TYPE, **{key: one for key, one in item.items() if key != "@odata.context"}})
+    read = ITEMS.one(data)
+    if isinstance(read, Reject):
+        raise ProtocolError(f"{WHAT}: the contact that was written cannot be read: {read.reason}")
+    return _record(*read, False)
 
 
 def _summary(contact: Contact, partial: bool) -> dict[str, Any]:

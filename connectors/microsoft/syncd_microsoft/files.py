@@ -36,6 +36,7 @@ from .content import ITEMS, DriveItem, blob_of, download, stripped
 from .cursors import VERSION, read_cursor
 from .drives import drives, vanished
 from .errors import Fault, dead_cursor, no_drive, refusal
+from .push import Push
 from .wire import Chain, Links, instant, rfc3339
 
 __all__ = ["FilesStream"]
@@ -65,7 +66,7 @@ OPTIONS = {
 encode = msgspec.json.Encoder().encode
 
 
-class FilesStream(Stream):
+class FilesStream(Stream, Push):
     """Items of drives. Ids are unique within a drive.
 
     A folder's size and number of children move with what is in it: its ancestors come along with every change (§18.21).

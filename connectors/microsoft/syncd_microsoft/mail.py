@@ -14,6 +14,7 @@ from .folders import HIDDEN_BY_OPTION, known_folders, mail_folders
 from .message import FIELDS, Message, query, record_alone, record_of
 from .mime import raw_message, raw_messages
 from .outlook import ETAGS, Feed, looked_at, pages_of
+from .push import Push
 from .wire import Sliced
 
 __all__ = ["MailStream"]
@@ -40,7 +41,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class MailStream(Stream):
+class MailStream(Stream, Push):
     """A mailbox. One partition per folder; a message keeps its id when it moves (§1)."""
 
     info = StreamInfo("mail", "Mail", options_schema=OPTIONS, volatile=ETAGS)
