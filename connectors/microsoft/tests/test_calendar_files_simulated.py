@@ -10,6 +10,7 @@ from calendar_files_world import Small
 from syncd_simulator.microsoft import Editor, tiny_microsoft
 
 from syncd.sdk import FULL, Partition
+from syncd.testing.jsontree import without
 
 pytestmark = pytest.mark.anyio
 OURS = {"@odata.type", "contentSha256"}  # annotations of the wire, and what the simulator's truth says beside it
@@ -53,7 +54,8 @@ def _out_of_reach(truth: dict[str, Any], window: tuple[datetime, datetime] | Non
 
 
 def _compared(item: dict[str, Any], small: Small, window: tuple[datetime, datetime] | None) -> dict[str, Any]:
-    found = {key: value for key, value in item.items() if key not in OURS | set(small.stream.info.volatile)}
+    kept: dict[str, Any] = without(item, small.stream.info.volatile)
+    found = {key: value for key, value in kept.items() if key not in OURS}
     if window and "cancelledOccurrences" in found:
         first, last = window[0].date().isoformat(), window[1].date().isoformat()
         found["cancelledOccurrences"] = sorted(
