@@ -17,6 +17,7 @@ from tests.support.providers import PROVIDERS, Provider
 
 SEEDS = {"google": 2, "microsoft": 2, "zoho": 1}
 LONGEST = 0.9  # seconds after the start of a run at which it is killed
+MOST = {"zoho": 6}  # kills of one site: every start costs an access token, and Zoho gives ten in ten minutes
 
 
 def told(site: Site, provider: Provider) -> dict[tuple[str, ...], Any]:
@@ -76,7 +77,7 @@ def killed_and_compared(provider: Provider, folder: Path, seed: int, kills: int)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("name", "seed"), [(name, seed) for name in PROVIDERS for seed in range(SEEDS[name])])
 def test_a_daemon_killed_ten_times_ends_with_the_same_mirror(name: str, seed: int, tmp_path: Path) -> None:
-    killed_and_compared(PROVIDERS[name], tmp_path, seed, kills=10)
+    killed_and_compared(PROVIDERS[name], tmp_path, seed, kills=MOST.get(name, 10))
 
 
 @pytest.mark.nightly
@@ -84,4 +85,4 @@ def test_a_daemon_killed_ten_times_ends_with_the_same_mirror(name: str, seed: in
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("seed", range(100, 110))
 def test_a_daemon_killed_two_hundred_times_in_all(name: str, seed: int, tmp_path: Path) -> None:
-    killed_and_compared(PROVIDERS[name], tmp_path, seed, kills=20)
+    killed_and_compared(PROVIDERS[name], tmp_path, seed, kills=MOST.get(name, 20))

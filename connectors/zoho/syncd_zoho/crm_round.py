@@ -210,7 +210,10 @@ class Round:
                 raise CursorExpired(str(error)) from error
 
     async def _items(self, rows: Sequence[Listed]) -> list[Item]:
+        """One bad row is refused by itself; several rows of which none has an id are an answer that makes no sense."""
         assert self.fields is not None
+        if len(rows) > 1 and not any(_id_of(row) for row in rows):
+            raise ProtocolError(f"{self.what}: no record of the page has an id")
         whole = await complete(self.ctx, self.crm, rows, self.fields)
         return [row if isinstance(row, Reject) else record_of(row, self.summary) for row in whole]
 
@@ -305,6 +308,10 @@ async def read_by_ids(
         for source_id in batch:
             row = whole.get(source_id)
             yield Tombstone(source_id) if row is None else record_of(row, summary)
+
+
+def _id_of(row: Listed) -> str | None:
+    return row.source_id if isinstance(row, Reject) else ident(row.get("id"))
 
 
 def _tombstones(rows: Sequence[Listed]) -> Iterator[Item]:

@@ -118,19 +118,30 @@ class Walk:
                 raise ProtocolError(f"folder {folder} vanished while it was listed: {error}") from error
 
     def _take(self, folder: str, listing: Listing, items: list[Item]) -> int:
-        """Add a listing's items, queue its folders; gives how many are not stored."""
-        skipped = 0
+        """Add a listing's items, queue its folders; gives how many are not stored.
+
+        An id is an item's identity (§7.2): of two different entries with one id in a page, none can be believed.
+        """
+        skipped, met = 0, dict[str, tuple[int, bytes]]()
         for entry in listing.entries:
             if isinstance(entry, Reject):  # it may be a folder, whose content is not read then: no absence is proved
                 items.append(Reject(entry.reason, None, entry.data))
+                continue
+            key = entry[0].id
+            if key in met:
+                skipped += 1
+                if entry[1] != met[key][1]:
+                    items[met[key][0]] = Reject("two entries of a listing have one id", key, entry[1])
                 continue
             item, is_folder = self.read(*entry, folder)
             if item is None:
                 skipped += 1
                 continue
+            if key:
+                met[key] = len(items), entry[1]
             items.append(item)
             if is_folder:
-                self._enqueue(folder, [entry[0].id])
+                self._enqueue(folder, [key])
         return skipped
 
     # -- what is not shown any more (§7.6)

@@ -471,3 +471,13 @@ def test_what_moves_by_itself_does_not_count_as_a_change() -> None:
     for stream in CRM_STREAMS:
         assert {"Last_Activity_Time", "Modified_Time", "$editable", "$approved"} <= set(stream.info.volatile)
         assert "$se_module" not in stream.info.volatile
+
+
+async def test_one_record_without_id_is_refused_and_a_page_of_them_makes_no_sense(zoho: Canned) -> None:
+    nameless = {"Last_Name": "X", "Modified_Time": "2026-11-20T10:00:00+05:30"}
+    zoho.routes[CONTACTS] = page(nameless, row(1))
+    (whole,) = await zoho.pages(CrmContactsStream())
+    assert [type(item) for item in whole.items] == [Reject, Record]
+    zoho.routes[CONTACTS] = page(nameless, nameless)
+    with pytest.raises(ProtocolError):
+        await zoho.pages(CrmContactsStream())

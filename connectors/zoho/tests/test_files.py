@@ -284,6 +284,13 @@ async def test_one_bad_item_does_not_stop_the_others_and_forbids_the_sweep(zoho:
     assert page.items[0].source_id is None  # it may have been a folder
 
 
+async def test_two_different_entries_with_one_id_are_refused_and_a_repeated_one_is_absorbed(zoho: Canned) -> None:
+    serve(zoho, root=listing(file("a"), file("b"), file("b"), file("a", size=9), file("c")))
+    (page,) = await walk(zoho)
+    assert [(type(item), item.source_id) for item in page.items] == [(Reject, "a"), (Record, "b"), (Record, "c")]
+    assert page.skipped == 2
+
+
 async def test_content_has_a_size_and_a_tag_and_no_hash(zoho: Canned) -> None:
     serve(zoho, root=listing(file("a"), folder("d")), d=listing())
     pages = await walk(zoho)
