@@ -1,6 +1,8 @@
 """Serve an ASGI application on a loopback port from a thread: real sockets, ready when `serve` returns.
 
 The same port answers on 127.0.0.1 (the API) and on 127.0.0.2: an origin of its own for a provider's download host.
+What ASGI does not know, and an application may use here: `reason` in `http.response.start`, the reason phrase of the status
+line, where a provider tells what it means in no other place.
 """
 
 import asyncio
@@ -10,8 +12,9 @@ import threading
 from types import TracebackType
 from typing import Any
 
+import h11
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -23,17 +26,36 @@ ATTEMPTS = 20  # to find a port that is free on both addresses
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER that turns close() into a TCP reset
 
 
+class _Connection(h11.Connection):
+    """HTTP/1.1 with `reason`, the reason phrase of the next response; "" for the usual one."""
+
+    reason = ""
+
+    def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
+        if isinstance(event, h11.Response) and self.reason:
+            headers = event.headers.raw_items()
+            event = h11.Response(status_code=event.status_code, headers=headers, reason=self.reason.encode("ascii"))
+            self.reason = ""
+        return super().send_with_data_passthrough(event)
+
+
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that lets the application cut its own connection: `scope["extensions"]["syncd_simulator.abort"]`."""
+    """HTTP/1.1 that lets the application choose the reason phrase, and cut its own connection:
+    `scope["extensions"]["syncd_simulator.abort"]`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn = connection = _Connection(h11.SERVER)
         inner: Any = self.app
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            async def start(message: Message) -> None:
+                connection.reason = message.get("reason", "")
+                await send(message)
+
             scope.setdefault("extensions", {})["syncd_simulator.abort"] = self._abort
             try:
-                await inner(scope, receive, send)
+                await inner(scope, receive, start)
             except ConnectionDropped:
                 await asyncio.sleep(0)  # let connection_lost run: the cycle then knows that nobody listens
                 await asyncio.sleep(0)

@@ -60,7 +60,10 @@ class Canned:
             raise AssertionError(f"unexpected request: {route} {dict(request.url.params)}")
         response = answer(request) if callable(answer) else answer
         return httpx.Response(
-            response.status_code, content=response.content, headers={"date": DATE, **response.headers}
+            response.status_code,
+            content=response.content,
+            headers={"date": DATE, **response.headers},
+            extensions=response.extensions,
         )
 
     def context(self, partition: Partition | None = None, **more: Any) -> Context:

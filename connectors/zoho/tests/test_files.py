@@ -144,6 +144,16 @@ async def test_a_scope_that_is_lacking_is_forbidden_and_no_fault_of_the_token(zo
         await walk(zoho)
 
 
+async def test_a_scope_that_only_the_reason_phrase_tells_to_be_lacking_is_forbidden(zoho: Canned) -> None:
+    """§3.6: the body may speak of the token all the same."""
+    body = {"errors": [{"id": "F7003", "title": "Invalid OAuth token."}]}
+    refused = httpx.Response(401, json=body, extensions={"reason_phrase": b"INVALID_OAUTHSCOPE"})
+    zoho.routes[f"GET {BASE}/users/me"] = refused
+    with pytest.raises(Forbidden) as raised:
+        await walk(zoho)
+    assert "WorkDrive.files.READ" in str(raised.value)
+
+
 async def test_every_folder_is_read_once_breadth_first_and_is_a_record_itself(zoho: Canned) -> None:
     serve(
         zoho,
