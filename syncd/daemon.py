@@ -34,6 +34,7 @@ __all__ = ["assembled", "run_daemon"]
 
 SOCKET, LOCK = "syncd.sock", "daemon.lock"
 DUE_CHECK, RETENTION = timedelta(seconds=1), timedelta(hours=6)
+INDEX = timedelta(seconds=1)
 NOTICES, CREDENTIALS, LOOK_AGAIN = timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30)
 LAST_WORDS = 10.0  # seconds that a command may take at its end to tell operators
 TELL = timedelta(seconds=2)  # the service manager's status line
@@ -230,6 +231,7 @@ class _Daemon:
     def _chores(self, control: Control) -> Chores:
         chores = Chores(control.parts.clock)
         chores.every(DUE_CHECK, "due check", control.scheduler.check)
+        chores.every(INDEX, "search index", control.browse.index_search)
         chores.every(NOTICES, "notices", control.alarms.tick)
         chores.every(CREDENTIALS, "refused credentials", lambda: _try_credentials(control))
         chores.every(LOOK_AGAIN, "look again at an invalid folder", lambda: _look_again(control))

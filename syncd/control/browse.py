@@ -5,6 +5,7 @@ Public: Browse.
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from syncd.engine.report import counts_json
@@ -84,7 +85,11 @@ class Browse:
         config = self._parts.config.syncs.get(name)
         if config is None:
             return None
-        place = f"{config.place.file}:{config.place.line}" if config.place else ""
+        place = ""
+        if config.place is not None:
+            file = Path(config.place.file)
+            inside = file.is_relative_to(self._parts.folder)
+            place = f"{file.relative_to(self._parts.folder) if inside else file}:{config.place.line}"
         return {
             "name": name,
             "connection": config.connection,

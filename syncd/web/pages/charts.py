@@ -11,7 +11,7 @@ __all__ = ["Bar", "Chart", "stacked"]
 
 CHANGES = ("new", "updated", "deleted", "failed", "held")
 WIDTH, TOP, BOTTOM, GAP = 720, 120, 32, 8  # changes grow upwards from the axis, unchanged ones downwards
-SLOTS = 60
+SLOTS, FEWEST = 60, 24  # bars of one chart: at most, and as if there were at least
 THINNEST = 2.0  # of something that is not nothing
 
 
@@ -45,7 +45,7 @@ def stacked(points: Sequence[Mapping[str, Any]]) -> Chart:
     shown = list(points)[-SLOTS:]
     most = max((_changes(one) for one in shown), default=0)
     most_unchanged = max((_count(one, "unchanged") for one in shown), default=0)
-    slot = WIDTH / max(len(shown), 12)
+    slot = WIDTH / max(len(shown), FEWEST)
     bars: list[Bar] = []
     for place, one in enumerate(shown):
         x, width = place * slot + slot * 0.12, slot * 0.76

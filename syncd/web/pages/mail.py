@@ -201,13 +201,17 @@ def _content(part: Any) -> bytes:
 def _parts(message: EmailMessage) -> Iterator[tuple[int, Any]]:
     """Attachments and inline parts with a name, numbered by their place in the mail; mails inside are not opened."""
     shown = [message.get_body((kind,)) for kind in ("plain", "html")]
-    number = 0
-    for part in _leaves(message, 0):
-        number += 1
+    for number, part in enumerate(_leaves(message, 0), 1):
         if number > MOST_PARTS:
             return
-        if not any(part is one for one in shown):
+        if not any(part is one for one in shown) and not _inside(part, shown[1]):
             yield number, part
+
+
+def _inside(part: Any, html: Any) -> bool:
+    """Whether it is a picture that the text shows."""
+    belongs = html is not None and part.get("Content-ID") and part.get_content_disposition() != "attachment"
+    return bool(belongs and part.get_content_type() in PICTURES)
 
 
 def _leaves(part: Any, depth: int) -> Iterator[Any]:

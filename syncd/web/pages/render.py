@@ -82,7 +82,7 @@ class Pages:
 
     def refusal(self, request: Request, error: ControlError) -> Response:
         status = status_of(error)
-        return self.show(request, "error.html", status, error=error, status=status)
+        return self.show(request, "error.html", status, error=error, number=status)
 
     # -- routes
 

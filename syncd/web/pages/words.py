@@ -62,14 +62,23 @@ def span(seconds: float | None) -> str:
     """A length of time with its largest unit, or two of them."""
     if seconds is None:
         return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
-        return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
+        return f"{seconds:.1f} s"
     whole = int(seconds)
     for place, (length, unit) in enumerate(UNITS):
         if whole >= length:
             rest = "" if place == len(UNITS) - 1 else _rest(whole % length, *UNITS[place + 1])
             return f"{whole // length} {unit}{rest if whole // length < 10 else ''}"
     return "0 s"
+
+
+def age(seconds: float | None) -> str:
+    """A length of time in whole seconds."""
+    if seconds is None:
+        return "–"
+    return f"{int(seconds)} s" if seconds < 10 else span(seconds)
 
 
 def _rest(seconds: int, length: int, unit: str) -> str:
@@ -107,7 +116,7 @@ def relative(value: str | None, now: datetime) -> str:
     seconds = (now - when).total_seconds()
     if abs(seconds) < 1.5:
         return "now"
-    text = span(float(int(abs(seconds)))).replace(".0", "")
+    text = age(abs(seconds))
     return f"{text} ago" if seconds > 0 else f"in {text}"
 
 
@@ -131,6 +140,7 @@ def _text(value: Any) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "absolute": absolute,
+    "age": age,
     "compact": compact,
     "day": day,
     "number": number,
