@@ -25,8 +25,8 @@ from syncd.store import FeedTooOld
 
 from . import statuses
 from .alarms import Alarms
-from .credentials import Credentials
 from .browse import Browse
+from .credentials import Credentials
 from .errors import BUSY, CREDENTIAL, FAILED, USAGE, ControlError, unknown
 from .parts import Parts
 from .pauses import AUTH_CODE, Pauses, enabled
