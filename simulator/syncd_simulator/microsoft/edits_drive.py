@@ -29,6 +29,7 @@ class DriveEdits:
     rng: random.Random
     person: Callable[[], "User"]
     pick: Callable[[Any], Any]
+    number: Callable[[], int]
 
     # -- adding -----------------------------------------------------------------------------------------------------
 
@@ -81,7 +82,7 @@ class DriveEdits:
                 return None
             target = theirs, item
         drive = self._drive_of(user)
-        name = f"{target[1].name} {self.rng.randrange(10**6)}"
+        name = f"{target[1].name} {self.rng.randrange(10**6)} {self.number()}"
         return self._drive_store.add(drive, name, SHORTCUT, drive.root, user.id, target=(target[0].id, target[1].id))
 
     # -- changing ---------------------------------------------------------------------------------------------------
@@ -202,7 +203,7 @@ class DriveEdits:
         return (drive, found) if found else None
 
     def _item_name(self) -> str:
-        return f"{self.rng.choice(words.TOPICS).capitalize()} {self.rng.randrange(10**6)}"
+        return f"{self.rng.choice(words.TOPICS).capitalize()} {self.rng.randrange(10**6)} {self.number()}"
 
     def _item_bytes(self) -> bytes:
         return self.rng.randbytes(self.rng.randint(0, 6000))
