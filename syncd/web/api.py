@@ -44,7 +44,7 @@ def mount(app: FastAPI, control: Control, stop: asyncio.Event) -> None:
     """Add the API's routes. Streams end when `stop` is set."""
     token = Depends(HTTPBearer(description="daemon.token, else api-token in the state directory", auto_error=False))
     api = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[token])
-    for add in (_add_reports, _add_organisations, _add_switches, _add_decisions, _add_configuration):
+    for add in (_add_reports, _add_notices, _add_organisations, _add_switches, _add_decisions, _add_configuration):
         add(api, control)
     for stream in (_add_runs, _add_data):
         stream(api, control, stop)
@@ -86,6 +86,18 @@ def _add_reports(api: APIRouter, control: Control) -> None:
     async def explain(code: str) -> Response:
         """What an error code means, what syncd does about it, and what to do."""
         return as_json(control.reports.explain(code))
+
+
+def _add_notices(api: APIRouter, control: Control) -> None:
+    @api.get("/notices", response_model=models.Notices, tags=["notices"])
+    async def notices() -> Response:
+        """How the channels do, and what operators were told that is not over."""
+        return as_json(await control.notices())
+
+    @api.post("/notices/test", response_model=list[models.Tried], tags=["notices"])
+    async def notify_test() -> Response:
+        """Send a test message to each channel now."""
+        return as_json(await control.notify_test())
 
 
 def _add_organisations(api: APIRouter, control: Control) -> None:

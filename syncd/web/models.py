@@ -21,6 +21,7 @@ __all__ = [
     "FolderBody",
     "Held",
     "Imported",
+    "Notices",
     "Plan",
     "Problem",
     "Record",
@@ -36,6 +37,7 @@ __all__ = [
     "Status",
     "Switched",
     "SyncCard",
+    "Tried",
     "Validation",
 ]
 
@@ -405,6 +407,36 @@ class Validation(BaseModel):
 
     ok: bool
     problems: list[Problem]
+
+
+class Channel(BaseModel):
+    """Where operators are told, by the reference that stands in the YAML. `waiting`: messages not sent yet."""
+
+    channel: str
+    waiting: int
+    error: str | None
+    failing_since: Time | None
+
+
+class Notice(BaseModel):
+    """Something that operators were told of and that is not over."""
+
+    key: str
+    kind: str
+    title: str
+    text: str
+    since: Time | None
+
+
+class Tried(BaseModel):
+    channel: str
+    ok: bool
+    error: str | None
+
+
+class Notices(BaseModel):
+    channels: list[Channel]
+    open: list[Notice]
 
 
 class ConnectorStream(BaseModel):
