@@ -19,15 +19,15 @@ from syncd.config.loader import load
 from syncd.config.model import Config
 from syncd.config.watch import FolderWatcher
 from syncd.control.control import Control
-from syncd.control.errors import BUSY, ControlError
+from syncd.control.errors import BUSY, CONFIG, ControlError
 from syncd.control.parts import Parts
 from syncd.control.reloads import config_error
 from syncd.engine.chores import Chores
 from syncd.engine.executor import Executor
 from syncd.engine.log import logger
 from syncd.plugins import Plugins, catalog_of, discover
-from syncd.sdk import Clock, SystemClock
-from syncd.store import open_store, vaults
+from syncd.sdk import Clock, Secret, SystemClock
+from syncd.store import BadKey, KeysMissing, SqlStore, open_store, parse_key, vaults
 from syncd.systemd import Pulse, Systemd, status_line
 
 __all__ = ["assembled", "run_daemon"]
@@ -61,9 +61,16 @@ async def assembled(
         raise config_error(folder, loaded.problems)
     config = loaded.config or Config()
     prepare_state(state)
-    store = await asyncio.to_thread(open_store, state, clock, _store_url(config))
     try:
-        async with Executor(store, config, plugins.connectors, clock=clock, vault_of=vaults(state)) as executor:
+        store = await asyncio.to_thread(_opened, state, clock, config)
+    except ControlError as error:
+        if loaded.config is None:  # the keys may stand in what cannot be read
+            raise config_error(folder, loaded.problems) from error
+        raise
+    try:
+        async with Executor(
+            store, config, plugins.connectors, clock=clock, vault_of=vaults(state, store.cipher)
+        ) as executor:
             parts = Parts(folder, store, executor, plugins, clock, config, loaded.problems, daemon=daemon)
             control = Control(parts, seed=str(state))
             await store.close_dead_runs(clock.now())
@@ -124,6 +131,23 @@ def _only_one(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def _opened(state: Path, clock: Clock, config: Config) -> SqlStore:
+    """The store that the configuration names, with its keys. Raises ControlError if a key is missing or is none."""
+    try:
+        given = config.daemon.encryption_keys
+        keys = [parse_key(_revealed(secret), secret.reference) for secret in given]
+        return open_store(state, clock, _store_url(config), keys=keys)
+    except (BadKey, KeysMissing) as error:
+        raise ControlError(str(error), code=error.code, hint=error.hint or "", exit_code=CONFIG) from error
+
+
+def _revealed(secret: Secret) -> str:
+    try:
+        return secret.reveal()
+    except (OSError, ValueError) as error:
+        raise BadKey(f"{secret.reference} cannot be read: {error}") from error
 
 
 def _store_url(config: Config) -> str:

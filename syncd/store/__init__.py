@@ -3,14 +3,15 @@
     store = open_store(state_dir, clock)
 
 Public: open_store, vaults (what sign-ins must remember), SqlStore (implements `syncd.engine.ports.Store`; read side and upkeep beside it), SyncState,
-StreamNumbers, Wanted and Listing (a look around), NoticeRow, NoticePlan and MessageRow (notices to operators), and the errors StoreUnusable, NewerSchema, StoreFailed, FeedTooOld.
+StreamNumbers, Wanted and Listing (a look around), NoticeRow, NoticePlan and MessageRow (notices to operators), and the errors StoreUnusable, NewerSchema, StoreFailed, KeysMissing, BadKey, Damaged, FeedTooOld; parse_key and generate, for encryption keys.
 
 How data is kept stands in docs/store-format.md; the rules of the page transaction in
 docs/decisions/0002-page-transaction.md.
 """
 
 from .browse import Listing, Wanted
-from .errors import FeedTooOld, NewerSchema, StoreFailed, StoreUnusable
+from .errors import BadKey, Damaged, FeedTooOld, KeysMissing, NewerSchema, StoreFailed, StoreUnusable
+from .keys import generate, parse_key
 from .notices import MessageRow, NoticePlan, NoticeRow
 from .queries import StreamNumbers
 from .states import SyncState
@@ -18,7 +19,10 @@ from .store import SqlStore, open_store
 from .vault import vaults
 
 __all__ = [
+    "BadKey",
+    "Damaged",
     "FeedTooOld",
+    "KeysMissing",
     "Listing",
     "MessageRow",
     "NewerSchema",
@@ -30,6 +34,8 @@ __all__ = [
     "StreamNumbers",
     "SyncState",
     "Wanted",
+    "generate",
     "open_store",
+    "parse_key",
     "vaults",
 ]

@@ -1,12 +1,13 @@
 """The form in which the store keeps what it is told: in clear, or sealed under a data key.
 
-Public: Cipher (the door), Clear, CLEAR, the columns (DATA, SUMMARY, …), of_record, of_row, is_sealed.
+Public: Cipher (the door), Clear, CLEAR, the columns (DATA, SUMMARY, …), of_record, of_row, is_sealed, number_of.
 
 Whoever reads or writes one of these columns goes through the transaction's `cipher`. A sealed value says under which
 data key it is, so that values in clear and under several keys may lie side by side while a rotation goes on. It is
 bound to its *place*: moved to another row or column it does not open. See docs/decisions/0005-encryption.md.
 """
 
+import binascii
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -37,6 +38,7 @@ __all__ = [
     "Clear",
     "FileSealer",
     "is_sealed",
+    "number_of",
     "of_record",
     "of_row",
 ]
@@ -157,6 +159,15 @@ class Clear:
 
 
 CLEAR = Clear()
+
+
+def number_of(head: bytes | str) -> int:
+    """Under which data key a value is, by its beginning: three bytes, five characters of a text. 0: in clear."""
+    if isinstance(head, str):
+        if head[:1] != TEXT_MARK:
+            return 0
+        head = binascii.a2b_base64(head[1:5])
+    return int.from_bytes(head[1:3], "big") if head[:1] in MARKS else 0
 
 
 def is_sealed(alias: str) -> bool:

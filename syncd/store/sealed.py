@@ -55,6 +55,7 @@ class DataKey:
         self.number = number
         self.plain = PLAIN + number.to_bytes(2, "big")
         self.packed = PACKED + number.to_bytes(2, "big")
+        self.plain_text = TEXT_MARK + binascii.b2a_base64(self.plain, newline=False).decode()
         self.values = AESGCM(_derived(secret, "values"))
         self.digests = _derived(secret, "digests")
         self.names = _derived(secret, "names")

@@ -70,6 +70,7 @@ from .errors import StoreFailed, StoreUnusable
 from .notices import MessageRow, NoticePlan, NoticeRow
 from .owners import Owners
 from .queries import StreamNumbers
+from .rotate import Rotation, key_status
 from .search import SearchIndex
 from .states import SyncState
 from .values import LAST
@@ -109,7 +110,7 @@ def open_store(
         database.close()
         raise
     blobs.cipher = database.cipher
-    return SqlStore(database, blobs, Owners(state_dir), clock)
+    return SqlStore(database, blobs, Owners(state_dir), clock, keys)
 
 
 class SqlStore:
@@ -119,13 +120,16 @@ class SqlStore:
     memory however much they give (iterate them in a thread from async code).
     """
 
-    def __init__(self, database: Database, blobs: Blobs, owners: Owners, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, owners: Owners, clock: Clock, keys: Sequence[bytes] = ()
+    ) -> None:
         self.path = database.path
         self.cipher = database.cipher
         self._database = database
         self._blobs = blobs
         self._owners = owners
         self._clock = clock
+        self._keys = tuple(keys)
         self._readers = ThreadPoolExecutor(READERS, "store-read")
         self._writer = None if database.read_only else Writer(database)
         self._cleaned = False
@@ -492,6 +496,20 @@ class SqlStore:
         sql = "SELECT organization FROM connection WHERE name = ?"
         found: str | None = await self._read(lambda tx: tx.value(sql, (connection,)))
         return found
+
+    # -- encryption
+    @property
+    def keys(self) -> Sequence[bytes]:
+        """The operator's keys that the store was opened with."""
+        return self._keys
+
+    def rotation(self) -> Rotation:
+        """Needs keys: `keys` must not be empty."""
+        return Rotation(self, self._database, self._blobs, self._owners.id, self._keys, self._clock)
+
+    async def key_status(self) -> dict[str, Any]:
+        """Keys, data keys, and how many values lie under each or in clear."""
+        return await self._read(lambda tx: key_status(tx, self.path.parent, self._keys))
 
     # -- upkeep
     async def collect_blobs(self) -> int:
