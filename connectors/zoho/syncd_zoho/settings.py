@@ -58,9 +58,9 @@ SCOPES: dict[str, str] = {  # §3.5: what each stream needs; `import` for the ac
     "calendar": "ZohoCalendar.calendar.READ,ZohoCalendar.event.READ",
     "files": "WorkDrive.team.READ,WorkDrive.workspace.READ,WorkDrive.files.READ,ZohoFiles.files.READ",
     "mail": "ZohoMail.accounts.READ,ZohoMail.folders.READ,ZohoMail.messages.READ",
-    "crm_contacts": "ZohoCRM.modules.contacts.READ",
-    "crm_leads": "ZohoCRM.modules.leads.READ",
-    "crm_events": "ZohoCRM.modules.events.READ",
+    "crm_contacts": "ZohoCRM.modules.contacts.READ,ZohoCRM.settings.ALL",
+    "crm_leads": "ZohoCRM.modules.leads.READ,ZohoCRM.settings.ALL",
+    "crm_events": "ZohoCRM.modules.events.READ,ZohoCRM.settings.ALL",
     "import": "ZohoMail.accounts.READ,ZohoMail.organization.accounts.READ,ZohoCRM.users.READ",
 }
 
