@@ -36,7 +36,8 @@ class Probe:
 
 def _crm(stream: str, module: str) -> tuple[Probe, Probe]:
     """The records, and the list of the module's fields."""
-    records, fields = {"fields": "id", "per_page": 1}, {"module": module}
+    records: Params = {"fields": "id", "per_page": 1}
+    fields: Params = {"module": module}
     return (
         Probe(stream, f"ZohoCRM.modules.{module.lower()}.READ", "crm", f"/crm/v8/{module}", records),
         Probe(stream, "ZohoCRM.settings.ALL", "crm", "/crm/v8/settings/fields", fields, True, USUAL),

@@ -44,7 +44,9 @@ def organisation(users, *, crm=None, first=0):
         if path == "/api/accounts":
             return said([{**ME, "type": "IMAP_ACCOUNT", "zuid": None}, ME])
         if path.endswith("/folders"):
-            return refused("ACCESS_DENIED")
+            return refused("ACCESS_DENIED") if ME["accountId"] not in path else said([])
+        if path.endswith("/messages/view"):
+            return said([])
         if path == "/crm/v8/users":
             return (
                 httpx.Response(204)
