@@ -14,6 +14,7 @@ from syncd.config.diff import Change, Difference, Effect, diff
 from syncd.config.files import find
 from syncd.config.loader import Loaded, load
 from syncd.config.model import Config
+from syncd.config.problem import Problem
 from syncd.engine.log import logger
 from syncd.plugins import catalog_of
 
@@ -96,8 +97,7 @@ class Reloads:
         with tempfile.TemporaryDirectory(prefix="syncd-plan-") as scratch:
             _write(files, Path(scratch))
             loaded = load(Path(scratch), self._catalog, check_values=check_values)
-            told = [replace(one, file=one.file.replace(scratch, str(folder), 1)) for one in loaded.problems]
-            return replace(loaded, problems=told)
+            return replace(loaded, problems=[_as_of(one, scratch, str(folder)) for one in loaded.problems])
 
     def _refuse(self, loaded: Loaded) -> None:
         if list(self._parts.problems) != loaded.problems:
@@ -125,6 +125,12 @@ class Reloads:
                 logger().warning("configuration: look twice", block=str(one.block), name=one.name, change=warning)
             if one.effect is Effect.RESTART:
                 logger().warning("this change takes effect when the daemon is started anew", fields=fields)
+
+
+def _as_of(problem: Problem, scratch: str, folder: str) -> Problem:
+    """The problem with the names that its files have where they come from."""
+    told = {name: getattr(problem, name).replace(scratch, folder) for name in ("file", "message", "hint")}
+    return replace(problem, **told)
 
 
 def _texts(folder: Path) -> dict[str, str] | None:

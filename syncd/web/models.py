@@ -389,11 +389,30 @@ class Difference(BaseModel):
     warnings: list[str]
 
 
+class ScopeChange(BaseModel):
+    """A sync that would cover other accounts. Who leaves stays in the mirror and is no longer refreshed."""
+
+    sync: Name
+    before: int
+    after: int
+    enter: int
+    leave: int
+    entering: list[str]
+    leaving: list[str]
+
+
+class ReadAgain(BaseModel):
+    sync: Name
+    stream: str
+
+
 class Plan(BaseModel):
-    """`syncd plan --json`."""
+    """`syncd plan --json`. `read_again`: streams whose next round would be full."""
 
     daemon: bool
     changes: list[Difference]
+    accounts: list[ScopeChange]
+    read_again: list[ReadAgain]
 
 
 class Reloaded(BaseModel):

@@ -138,7 +138,7 @@ class Tcp:
             self._open(wanted, await asyncio.to_thread(_bound, wanted))
         except OSError:
             if same_port and old is not None:
-                self._open(old.listen, await asyncio.to_thread(_bound, old.listen))
+                self._open(old.listen, await asyncio.to_thread(_bound, old.listen, old.port))
             raise
         if old is not None and not same_port:
             self._close(old)
@@ -169,9 +169,13 @@ class Tcp:
         )
 
 
-def _bound(listen: str) -> list[socket.socket]:
-    """Listening sockets on every address of the host. Raises OSError if one is in use, or none can be had."""
-    host, port = parse_listen(listen)
+def _bound(listen: str, had: int = 0) -> list[socket.socket]:
+    """Listening sockets on every address of the host. Raises OSError if one is in use, or none can be had.
+
+    `had`: the port, where `listen` leaves it to the system and it was given before.
+    """
+    host, wanted = parse_listen(listen)
+    port = wanted or had
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     bound: list[socket.socket] = []
     last: OSError = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))

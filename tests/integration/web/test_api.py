@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 
 from syncd.control.watching import Changes, watch
@@ -156,6 +157,8 @@ async def test_a_folder_is_validated_without_reading_anything_outside_it(web: We
             return (await client.post("/api/v1/validate", json={"folder": "/etc/syncd", "files": files})).json()
 
         assert await validated({"a.yaml": json.dumps(good)}) == {"ok": True, "problems": []}
+        twice = await validated({name: "version: 1\ndaemon: {}\n" for name in ("a.yaml", "b.yaml")})
+        assert "/etc/syncd/a.yaml:2" in twice["problems"][0]["message"]
         bad = await validated({"sub/b.yaml": "version: 1\nsyncs: {a: {connection: none, streams: [x]}}\n"})
         assert bad["ok"] is False
         assert bad["problems"][0]["file"] == "/etc/syncd/sub/b.yaml"
@@ -169,8 +172,6 @@ async def test_a_folder_is_validated_without_reading_anything_outside_it(web: We
 
 async def test_each_answer_fits_its_description(web: Web) -> None:
     """The document is written by hand beside the answers: this is what holds them together."""
-    import jsonschema
-
     await web.sync()
     web.site.save(notes={"ann@acme.example": notes("a", 1)})
     await web.sync()
@@ -185,9 +186,38 @@ async def test_each_answer_fits_its_description(web: Web) -> None:
         }.items():  # fmt: skip
             answer = await client.get("/api/v1" + path.format(**values), params=RECORDS)
             assert answer.status_code == 200, (path, answer.text)
-            content = document["paths"]["/api/v1" + path]["get"]["responses"]["200"]["content"]["application/json"]
-            schema = _closed({**content["schema"], "components": document["components"]})
-            jsonschema.validate(answer.json(), schema)
+            _fits(document, "get", path, answer.json())
+        changed = json.loads((web.site.config / "acme.yaml").read_text())
+        changed["daemon"]["concurrency"] = 3
+        changed["syncs"]["nightly"]["accounts"] = {"exclude": ["ann@*"]}
+        for path, name, body in (
+            ("/plan", "", {"folder": "/x", "files": {"a.yaml": json.dumps(changed)}}),
+            ("/validate", "", {"folder": "/x", "files": {"a.yaml": "version: 2"}}),
+            ("/check", "", {}),
+            ("/reload", "", {}),
+            ("/notices/test", "", {}),
+            ("/connections/{name}/import", "acme", {}),
+            ("/syncs/{name}/enable", "nightly", {}),
+            ("/syncs/{name}/disable", "nightly", {}),
+            ("/syncs/{name}/resume", "nightly", {}),
+            ("/syncs/{name}/approve", "nightly", {}),
+            ("/syncs/{name}/reject", "nightly", {}),
+            ("/syncs/{name}/reset", "nightly", {}),
+            ("/syncs/{name}/runs", "nightly", {}),
+        ):
+            answer = await client.post("/api/v1" + path.format(name=name), json=body)
+            assert answer.status_code in (200, 202), (path, answer.text)
+            _fits(document, "post", path, answer.json())
+        refused = await client.post("/api/v1/plan", json={"folder": "/x", "files": {"a.yaml": "version: 2"}})
+        assert refused.json()["problems"]
+        _fits(document, "post", "/plan", refused.json(), "4XX")
+
+
+def _fits(document: Any, method: str, path: str, answer: Any, status: str = "") -> None:
+    responses = document["paths"]["/api/v1" + path][method]["responses"]
+    found = next(responses[one] for one in ((status,) if status else ("202", "200")) if one in responses)
+    schema = {**found["content"]["application/json"]["schema"], "components": document["components"]}
+    jsonschema.validate(answer, _closed(schema))
 
 
 def _closed(schema: Any) -> Any:
