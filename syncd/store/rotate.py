@@ -184,7 +184,7 @@ def scrub(database: Database) -> None:
     with database.connect() as connection:
         tx = Tx(connection, database.dialect)
         tx.rows("PRAGMA busy_timeout = 60000")
-        tx.rows("VACUUM")
+        tx.run("VACUUM")
         tx.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         tx.rows(f"PRAGMA busy_timeout = {int(BUSY_WAIT * 1000)}")
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .cipher import CLEAR, DATA, MARKS, TEXT_MARK, is_sealed
-from .errors import Damaged, KeysMissing
+from .errors import Damaged
 from .files import SealedFile, read_sealed
 
 __all__ = ["LARGEST_KEY", "DataKey", "Sealed"]
@@ -87,7 +87,7 @@ class Sealed:
         if number not in self._keys:
             self.reload()  # another process has made a new one
         if number not in self._keys:
-            raise KeysMissing(f"a value is encrypted under data key {number}, which this store does not have")
+            raise Damaged(f"a stored value names data key {number}, which there never was")
         return self._keys[number]
 
     def seal(self, raw: B, column: bytes, place: bytes) -> B:
