@@ -158,7 +158,7 @@ class Notices:
             return
         post.idle = False
         now = self._clock.monotonic()
-        age = (self._clock.now() - rows[-1].at).total_seconds()
+        age = (self._clock.now() - rows[0].at).total_seconds()
         post.next_at = max(next_slot(post.sent, now), now + gather - max(age, 0.0))
         if post.next_at > now:
             return

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from syncd.config.model import CronSchedule, EverySchedule
-from syncd.engine.timetable import LARGEST_SHARE, first_due, next_due, phase_of, settle_due
+from syncd.config.model import CronSchedule, EverySchedule, Schedule
+from syncd.engine.timetable import LARGEST_SHARE, first_due, next_due, phase_of, settle_due, stale_at
 
 
 def at(text: str) -> datetime:
@@ -134,3 +134,18 @@ def test_a_clock_set_back_never_stops_a_sync(
     schedule: CronSchedule | EverySchedule, saved: str, now: str, settled: str
 ) -> None:
     assert settle_due(schedule, at(saved), at(now)) == at(settled)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "completed", "stale"),
+    [
+        (EverySchedule(timedelta(seconds=15)), "2026-01-01T00:00:03+00:00", "2026-01-01T00:00:33+00:00"),
+        (CronSchedule("0 2 * * *"), "2026-01-01 02:10", "2026-01-03 02:10"),
+        (CronSchedule("0 2 * * *"), "2026-01-01 02:00", "2026-01-03 02:00"),
+        (CronSchedule("0 2 * * 1-5"), "2026-01-02 02:10", "2026-01-06 02:10"),  # a Friday: Monday, then Tuesday
+        (CronSchedule("0 2 * * 1-5"), "2026-01-01 02:10", "2026-01-05 02:10"),  # a Thursday: Friday, then Monday
+        (CronSchedule("0 2 * * *", "Europe/Madrid"), "2026-03-28 01:10", "2026-03-30 00:10"),  # an hour is lost
+    ],
+)
+def test_something_is_stale_after_twice_its_interval(schedule: Schedule, completed: str, stale: str) -> None:
+    assert stale_at(schedule, at(completed)) == at(stale)
