@@ -1,6 +1,6 @@
 """The bare floor: what a careful person's shortest script does. No retries, no history, no checks, no other provider.
 
-`python -m bench.floor contacts|mail|files|requests URL DATABASE` prints {"seconds", "records", "cpu", "peak_mib"}.
+`python -m bench.floor contacts|mail|files|zoho|requests URL DATABASE` prints {"seconds", "records", "cpu", "peak_mib"}.
 """
 
 import asyncio
@@ -108,6 +108,28 @@ async def files(client: httpx.AsyncClient, database: sqlite3.Connection, folder:
         query["pageToken"] = listed["nextPageToken"]
 
 
+async def zoho(client: httpx.AsyncClient, database: sqlite3.Connection, _: Path) -> int:
+    """The whole book, page by page; what is stored already is compared as JSON, and only what differs is written."""
+    total, page = 0, 1
+    while True:
+        query = {"page": page, "per_page": 100, "include": "emails,phones"}
+        answer = orjson.loads((await client.get("/api/v1/accounts/self/contacts", params=query)).content)
+        found = {one["contact_id"]: one for one in answer["contacts"]}
+        known = database.execute(
+            f"SELECT id, data FROM item WHERE id IN ({','.join('?' * len(found))})",
+            list(found),
+        )
+        for key, data in known.fetchall():
+            if orjson.loads(data) == found[key]:
+                del found[key]
+        total += len(answer["contacts"])
+        if found:
+            commit(database, "contacts", [(key, orjson.dumps(one)) for key, one in found.items()], str(page))
+        if not answer["has_more"]:
+            return total
+        page += 1
+
+
 async def requests(client: httpx.AsyncClient, _: sqlite3.Connection, __: Path) -> int:
     """What a request costs and nothing else: 500 answers of an unchanged address book."""
     for _number in range(500):
@@ -117,15 +139,16 @@ async def requests(client: httpx.AsyncClient, _: sqlite3.Connection, __: Path) -
     return 500
 
 
+WORK = {"contacts": contacts, "mail": mail, "files": files, "zoho": zoho, "requests": requests}
+
+
 async def run(what: str, url: str, path: str) -> dict:
     database = open_database(path)
     folder = Path(path + ".blobs")
     folder.mkdir(exist_ok=True)
     async with httpx.AsyncClient(base_url=url, headers={"Authorization": "Bearer x"}, timeout=60) as client:
         begun, cpu = time.perf_counter(), time.process_time()
-        records = await {"contacts": contacts, "mail": mail, "files": files, "requests": requests}[what](
-            client, database, folder
-        )
+        records = await WORK[what](client, database, folder)
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "records": records, "cpu": cpu, "peak_mib": peak}

@@ -1,4 +1,4 @@
-"""A fast local source that speaks just enough of Google's APIs: pages are rendered once, before the clock starts.
+"""A fast local source that speaks just enough of Google's APIs, or of Zoho's (`--zoho 100000`): pages are rendered once, before the clock starts.
 
 Run as a process of its own: `python -m bench.source --contacts 100000 --mails 5000 --files 2000`; it prints its port as
 soon as it answers. It is no simulator: it knows no errors, no limits, no state but `POST /_bench/changed?percent=N`.
@@ -12,7 +12,10 @@ import json
 import random
 import re
 import sys
+from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
+
+from bench.zoho import ZohoSource
 
 PAGE = 1000
 INNER = re.compile(rb"Content-ID: <([^>]*)>.*?GET ([^ \r\n]+)", re.DOTALL | re.IGNORECASE)
@@ -192,10 +195,16 @@ class Source:
         return kind, dump({"id": "root0", "name": "My Drive", "mimeType": "application/vnd.google-apps.folder"})
 
 
+class Answers(Protocol):
+    """What a connection needs of a source."""
+
+    def answer(self, method: str, target: str, body: bytes) -> tuple[bytes, bytes]: ...
+
+
 class Connection(asyncio.Protocol):
     """HTTP/1.1 with keep-alive and nothing else."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Answers) -> None:
         self.source = source
         self.buffer = b""
 
@@ -218,7 +227,7 @@ class Connection(asyncio.Protocol):
             )
 
 
-async def serve(source: Source) -> None:
+async def serve(source: Answers) -> None:
     server = await asyncio.get_running_loop().create_server(lambda: Connection(source), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
@@ -231,9 +240,11 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=0)
     parser.add_argument("--files", type=int, default=0)
     parser.add_argument("--users", type=int, default=1)
+    parser.add_argument("--zoho", type=int, help="contacts at Zoho, in place of all others")
     given = parser.parse_args()
+    google = (given.contacts, given.mails, given.files, given.users)
     try:
-        asyncio.run(serve(Source(given.contacts, given.mails, given.files, given.users)))
+        asyncio.run(serve(Source(*google) if given.zoho is None else ZohoSource(given.zoho)))
     except KeyboardInterrupt:
         sys.exit(0)
 

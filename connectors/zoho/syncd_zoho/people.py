@@ -16,16 +16,16 @@ __all__ = ["Person", "changed_at", "record_of"]
 LATEST = 32_503_680_000_000  # ms: the year 3000
 
 
-class Email(msgspec.Struct):
+class Email(msgspec.Struct, gc=False):
     email_id: str | None = None
     is_primary: bool | str | None = None
 
 
-class Phone(msgspec.Struct):
+class Phone(msgspec.Struct, gc=False):
     number: str | None = None
 
 
-class Person(msgspec.Struct):
+class Person(msgspec.Struct, gc=False):
     """What is looked at; all else stays bytes. Name keys are left out when empty (§6.1)."""
 
     contact_id: str
@@ -40,7 +40,7 @@ class Person(msgspec.Struct):
     updated_time: int | str | None = None
 
 
-class Summary(msgspec.Struct):
+class Summary(msgspec.Struct, gc=False):
     """The common fields of a contact."""
 
     name: str | None
