@@ -11,7 +11,7 @@ the page that documents it is gone. The verdict lives in the cursor. A delta rou
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from urllib.parse import quote
 import orjson
 
 from syncd.sdk import (
+    JSON,
     PARTITION,
     SWEEP,
     Context,
@@ -34,19 +35,20 @@ from syncd.sdk import (
     StreamInfo,
     SyncdError,
     Tombstone,
+    Writable,
     parse_duration,
 )
 
 from .api import Api, Params
 from .cursors import VERSION, read_cursor
 from .errors import Fault
-from .events import item_of, modified_of, source_id_of, split_id
+from .event_write import Writer
+from .events import LARGE, STAMP, item_of, modified_of, source_id_of, split_id
 from .wire import ident, listed, mark, text
 
 __all__ = ["Calendar"]
 
 WHAT = "calendar"
-LARGE = {"Accept": "application/json+large"}  # without it, descriptions are left out (§5.2, trap 25)
 STEP = timedelta(days=30)  # §5.2: 31 are refused or not, depending on the hour
 OVERLAP = timedelta(seconds=5)  # §5.4: times have seconds, changes do not
 EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
@@ -55,7 +57,6 @@ FAR = datetime(2099, 1, 1, tzinfo=UTC)
 PROBE_AGAIN = timedelta(days=7)
 TRUST_CTAG = timedelta(days=1)  # a full round at least this often, whatever the ctag says
 WORD = re.compile(r"[A-Za-z_ -]+")
-STAMP = "%Y%m%dT%H%M%SZ"
 OPTIONS = {
     "type": "object",
     "additionalProperties": False,
@@ -81,7 +82,7 @@ OPTIONS = {
 }
 
 
-class Calendar(Stream):
+class Calendar(Stream, Writable):
     """Events of the owner's calendars. Ids are unique within a calendar: an event may be in two."""
 
     info = StreamInfo(
@@ -113,6 +114,17 @@ class Calendar(Stream):
         book = _Book(ctx)
         for one in ids:
             yield await book.one(one)
+
+    async def create(self, ctx: Context, data: Mapping[str, JSON], *, idempotency_key: str) -> Record:
+        return await Writer(ctx, _calendar(ctx)).create(data)
+
+    async def update(
+        self, ctx: Context, source_id: str, data: Mapping[str, JSON], *, etag: str | None, idempotency_key: str
+    ) -> Record:
+        return await Writer(ctx, _calendar(ctx)).update(source_id, data, etag)
+
+    async def delete(self, ctx: Context, source_id: str, *, etag: str | None, idempotency_key: str) -> None:
+        await Writer(ctx, _calendar(ctx)).delete(source_id, etag)
 
 
 class Latest:
@@ -162,7 +174,7 @@ class _Book:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.api = Api(ctx, "calendar", WHAT)
-        self.path = f"/api/v1/calendars/{quote(ctx.partition.id if ctx.partition else 'default', safe='')}"
+        self.path = f"/api/v1/calendars/{quote(_calendar(ctx), safe='')}"
 
     async def walk(self, cursor: dict[str, Any]) -> AsyncIterator[Page]:
         """All windows. The ctag is read before, so that what happens meanwhile shows the next time."""
@@ -260,6 +272,11 @@ class _Book:
         )
         day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return day - past, day + future + timedelta(days=1)
+
+
+def _calendar(ctx: Context) -> str:
+    """§5.1: the calendar's uid, or the word for the user's first one."""
+    return ctx.partition.id if ctx.partition and ctx.partition.id else "default"
 
 
 class _Gone(SyncdError):

@@ -1,6 +1,6 @@
 """One event of Zoho Calendar: from a row to a record (§5.3).
 
-Public: item_of, source_id_of, split_id, modified_of, describe.
+Public: item_of, source_id_of, split_id, modified_of, summary_of, LARGE, STAMP.
 """
 
 import re
@@ -13,8 +13,10 @@ from syncd.sdk import Item, Record, Reject, Tombstone
 
 from .wire import ident, mark, rfc3339, stamp, text
 
-__all__ = ["item_of", "modified_of", "source_id_of", "split_id", "summary_of"]
+__all__ = ["LARGE", "STAMP", "item_of", "modified_of", "source_id_of", "split_id", "summary_of"]
 
+LARGE = {"Accept": "application/json+large"}  # without it, descriptions are left out (§5.2, trap 25)
+STAMP = "%Y%m%dT%H%M%SZ"
 DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(?:Z|T000000Z?)?")
 LOCAL = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})?")
 OCCURRENCE = re.compile(r"(.+)_(\d{8}(?:T\d{6}Z)?)", re.DOTALL)
