@@ -26,6 +26,7 @@ class Visit:
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.console.append(str(error)))
         page.on("request", self._request)
+        page.on("requestfailed", self._blocked)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not any(part in message.text for part in self.expected):
@@ -34,6 +35,11 @@ class Visit:
     def _request(self, request: Request) -> None:
         if not request.url.startswith((self.site.url + "/", "data:")):
             self.elsewhere.append(request.url)
+
+    def _blocked(self, request: Request) -> None:
+        """What the page's own policy forbids is never sent."""
+        if request.failure == "csp":
+            self.elsewhere.remove(request.url)
 
     def go(self, path: str) -> Page:
         answer = self.page.goto(f"{self.site.url}{path}")
