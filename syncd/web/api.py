@@ -16,7 +16,6 @@ from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
 
 from syncd.control.control import Control
-from syncd.control.errors import USAGE, ControlError
 
 from . import models
 from .answers import as_json
@@ -35,7 +34,12 @@ Before = Annotated[int | None, Query(ge=1, le=MOST, description="Runs before thi
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Seq = Annotated[int | None, Query(ge=0, le=MOST)]
 
-STREAM = {"content": {EVENTS: {"schema": {"type": "string"}}}, "description": "Server-sent events."}
+EVENT = {
+    "type": "object",
+    "properties": {"data": {"type": "string", "contentMediaType": JSON, "description": "One object with `event`."}},
+    "required": ["data"],
+}
+STREAM = {"content": {EVENTS: {"schema": EVENT}}, "description": "Server-sent events."}
 BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": models.Refusal}, "5XX": {"model": models.Refusal}}
 
@@ -249,7 +253,7 @@ def _add_data(api: APIRouter, control: Control, stop: asyncio.Event) -> None:
         query["after"] = after
         if not _wants_page(request):
             return await json_lines(control.records(**query, limit=limit), stop)
-        return Response(await _page(control, query, limit or PAGE), media_type=JSON)
+        return Response(await _page(control, query, min(limit or PAGE, LARGEST_PAGE)), media_type=JSON)
 
     path = Path(description="The provider's own identifier, verbatim; it may hold slashes.")
 
@@ -265,7 +269,7 @@ def _add_data(api: APIRouter, control: Control, stop: asyncio.Event) -> None:
         return Response(await control.record(connection, stream, source_id, account, partition), media_type=JSON)
 
     @api.get("/blobs/{sha256}", responses={200: BYTES}, response_class=StreamingResponse, tags=["data"])
-    async def blob(sha256: str) -> Response:
+    async def blob(sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
         """The content of a mail, file or export, as a download."""
         chunks = await begun(control.blob(sha256))
         headers = {
@@ -282,9 +286,6 @@ def _wants_page(request: Request) -> bool:
 
 async def _page(control: Control, query: dict[str, Any], limit: int) -> bytes:
     """One more than asked for is read, to know whether there is a next page."""
-    if limit > LARGEST_PAGE:
-        hint = "go on with `after`, or take all as NDJSON (Accept: application/x-ndjson)"
-        raise ControlError(f"a page holds at most {LARGEST_PAGE} records", hint=hint, exit_code=USAGE)
     found = [line async for line in control.records(**query, limit=limit + 1)]
     more = len(found) > limit
     last = orjson.loads(found[limit - 1])["seq"] if more else None

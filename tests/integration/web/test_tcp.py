@@ -148,8 +148,8 @@ async def test_open_answers_are_finished_before_it_ends() -> None:
     stop = asyncio.Event()
     with capture_logs() as logged:
         task = asyncio.create_task(Tcp(app, lambda: "127.0.0.1:0", SystemClock()).run(stop))
-        while not logged:
-            await asyncio.sleep(0.01)
+        for _ in range(500):
+            await asyncio.sleep(0.01 if not logged else 0)
         address = logged[0]["addresses"][0]
         async with httpx.AsyncClient() as client:
             asked = asyncio.create_task(client.get(f"http://{address}/"))
