@@ -87,7 +87,7 @@ class Difference:
 _Flat: TypeAlias = dict[str, Any]
 _NEXT_CONNECTION = ("discovery", "previous_name")
 _NEXT_SYNC = ("schedule", "enabled", "pause_after", "max_delete", "full_every")
-_RESTART_DAEMON = ("store", "listen", "encryption_keys")
+_RESTART_DAEMON = ("store", "encryption_keys")
 _WATCHED_DAEMON = ("store", "listen", "token", "encryption_keys", "notify")
 
 

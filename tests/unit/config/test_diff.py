@@ -99,7 +99,7 @@ def test_what_a_change_of_a_connection_does_to_its_syncs(change: dict[str, Any],
         ({"retention": Retention(runs=timedelta(days=1))}, Effect.NEXT),
         ({"concurrency": 4}, Effect.NEXT),
         ({"store": "postgresql+psycopg://db/x"}, Effect.RESTART),
-        ({"listen": "0.0.0.0:80"}, Effect.RESTART),
+        ({"listen": "0.0.0.0:80"}, Effect.NEXT),
     ],
 )
 def test_what_a_change_of_the_daemon_does(change: dict[str, Any], effect: Effect) -> None:
