@@ -13,6 +13,7 @@ import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from syncd.sdk import (
@@ -228,6 +229,7 @@ class Driver:
         self.bench.wire.phase = place.scan.value
         context = self.bench.context(self.account, partition, scan=place.scan, cursor=cursor)
         context.lookup = self._lookup
+        context.offspring = partial(self._offspring, partition.id)
         return self.bench.stream.pages(context)
 
     async def round(self, partition: Partition, *, scan: Scan | None = None, stop_after: int | None = None) -> Trip:
@@ -304,3 +306,10 @@ class Driver:
     async def _lookup(self, source_ids: Any) -> dict[str, str | None]:
         live = {key[1]: kept.tag for key, kept in self.mirror.live.items()}
         return {source_id: live[source_id] for source_id in source_ids if source_id in live}
+
+    async def _offspring(self, partition: str, parents: Any) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for (_, source_id), kept in self.mirror.live.items():
+            if kept.parent in parents and kept.partition == partition:
+                found.setdefault(str(kept.parent), []).append(source_id)
+        return found

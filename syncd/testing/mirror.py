@@ -27,6 +27,7 @@ class Kept:
     data: dict[str, Any]
     summary: dict[str, Any] | None
     tag: str | None
+    parent: str | None = None
 
 
 @dataclass(slots=True)
@@ -78,7 +79,9 @@ class Mirror:
         if record.partial and summary is not None and known is not None and known.summary is not None:
             summary = {name: value for name, value in {**known.summary, **summary}.items() if value is not None}
         tag = record.blob.tag if record.blob else (known.tag if record.partial and known else None)
-        self.live[key] = Kept(partition, data, known.summary if summary is None and known else summary, tag)
+        self.live[key] = Kept(
+            partition, data, known.summary if summary is None and known else summary, tag, record.parent
+        )
         self.pending.pop(key, None)
         self.rejected.discard(record.source_id)
 
