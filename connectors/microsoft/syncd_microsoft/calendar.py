@@ -40,7 +40,7 @@ from .batch import Batch, Part, TooMuch
 from .calendars import calendars
 from .cursors import VERSION, read_cursor
 from .errors import no_mailbox, refusal
-from .events import EVENTS, EXCEPTION, MASTER, OCCURRENCE, Event, record_of, with_cancelled
+from .events import EVENTS, EXCEPTION, MASTER, OCCURRENCE, TYPES, Event, record_of, with_cancelled
 from .outlook import ETAGS, PAGE_SIZES, folder_fault, is_gone, looked_at
 from .push import Push
 from .series import Book, Known, Series, Window, cancelled, pack, unpack
@@ -240,6 +240,9 @@ class _Round:
         elif event.kind == OCCURRENCE:
             self._book.blind = True
             yield Reject("an occurrence that does not name its series", one, data)
+        elif event.type and event.kind not in TYPES:  # it may be an occurrence, which is no record
+            self._book.blind = True
+            yield Reject("an event of an unknown type", one, data)
         else:
             if event.kind == EXCEPTION and event.seriesMasterId:
                 self._book.exception(event)

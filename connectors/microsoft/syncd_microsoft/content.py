@@ -115,7 +115,7 @@ def blob_of(item: DriveItem, drive: str, largest: int | None) -> Blob | None:
     return Blob(
         {"drive": drive, "id": item.id},
         tag,
-        item.size if sure else None,
+        item.size if sure and item.size is not None and item.size >= 0 else None,
         given if sure else None,
         mime_type=item.file.mimeType,
         skip=_never(item, given, largest),

@@ -1,6 +1,6 @@
 """What is looked at in an event of Graph, and what becomes of it (wire reference §6, §16).
 
-Public: Event, EVENTS, SINGLE, OCCURRENCE, EXCEPTION, MASTER, date_of, instant_of, record_of, summary_of, with_cancelled.
+Public: Event, EVENTS, SINGLE, OCCURRENCE, EXCEPTION, MASTER, TYPES, date_of, instant_of, record_of, summary_of, with_cancelled.
 
 What `summary` holds: `title`, `start`, `end`, `timezone`, `organizer`, `attendees`, `location`, `status`, and
 - `type`: "single", "exception" or "series";
@@ -27,6 +27,7 @@ __all__ = [
     "MASTER",
     "OCCURRENCE",
     "SINGLE",
+    "TYPES",
     "Event",
     "date_of",
     "instant_of",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 SINGLE, OCCURRENCE, EXCEPTION, MASTER = "singleinstance", "occurrence", "exception", "seriesmaster"
+TYPES = frozenset({SINGLE, OCCURRENCE, EXCEPTION, MASTER})
 KINDS = {EXCEPTION: "exception", MASTER: "series"}
 CANCELLED = "cancelledOccurrences"
 NOTHING = (b"", b"null")
@@ -102,7 +104,7 @@ class Event(msgspec.Struct):
     @property
     def whole(self) -> bool:
         """Whether it tells what is needed; a sparse update (§3) may not: an occurrence must name its series."""
-        if self.start is None or not self.type:
+        if self.start is None or not self.type or self.kind not in TYPES:
             return False
         if self.kind in (EXCEPTION, OCCURRENCE) and not self.seriesMasterId:
             return False

@@ -376,3 +376,13 @@ async def test_a_cursor_of_another_graph_or_of_nonsense_starts_over(calendar: Ro
 async def test_events_delta_is_never_called(calendar: Round) -> None:
     await calendar.full(page(event("E", "2026-06-10T08:00:00", "2026-06-10T09:30:00")))
     assert not any("events/delta" in one for one in calendar.asked)
+
+
+async def test_an_event_of_an_unknown_type_is_asked_for_and_then_refused(calendar: Round) -> None:
+    strange = occurrence("2026-06-01T08:00:00", one="X") | {"type": "somethingNew"}
+    calendar.table = {f"/users/{ANA.id}/events/X": event("X", "2026-06-01T08:00:00", "2026-06-01T09:00:00")}
+    await calendar.full(page(strange))
+    assert list(calendar.records) == ["X"]
+    calendar.table = {f"/users/{ANA.id}/events/X": strange}
+    await calendar.full(page(strange))
+    assert [item.reason for item in calendar.pages[0].items] == ["an event of an unknown type"]
