@@ -2,19 +2,24 @@
 
 import random
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
 from syncd_simulator.microsoft import (
     DOCUMENTED,
     Editor,
+    User,
     add_many_contacts,
     add_many_mails,
     microsoft_app,
     tiny_microsoft,
 )
+from syncd_simulator.microsoft.calendar_snapshot import calendar_truth
+from syncd_simulator.microsoft.calendar_store import inside, instances
 
 from syncd.sdk import JSON, Account, Secret
+from syncd.testing import FakeClock
 
 BASE = "http://127.0.0.1:9"  # nobody listens: requests stay in this process
 COMPARED = {  # what is compared with a record's data; everything else is compared with a fresh full round
@@ -23,6 +28,8 @@ COMPARED = {  # what is compared with a record's data; everything else is compar
     "files": ("name", "size", "file"),
     "mail": ("subject", "isRead", "internetMessageId", "categories", "parentFolderId"),
 }
+CALENDARS: Mapping[str, JSON] = {"calendars": "all", "past": "400d", "future": "1300d"}
+WINDOW = FakeClock().now() - timedelta(days=400), FakeClock().now() + timedelta(days=1300)
 DELETES = {"contacts": "delete_contact", "calendar": "delete_event", "files": "delete_file", "mail": "purge_mail"}
 
 
@@ -38,7 +45,7 @@ class MicrosoftSource:
         given = self.world.settings(BASE)
         secret = given.pop("client_secret")
         self.settings: Mapping[str, Any] = {**given, "client_secret": Secret(lambda: secret, "${env:M365}")}
-        self.options: Mapping[str, JSON] = {"calendars": "all"} if stream == "calendar" else {}
+        self.options: Mapping[str, JSON] = CALENDARS if stream == "calendar" else {}
 
     def transport(self) -> httpx.AsyncBaseTransport:
         return httpx.ASGITransport(microsoft_app(self.world))
@@ -47,12 +54,22 @@ class MicrosoftSource:
         return {user.id: user.address for user in self.world.users.values()}
 
     def truth(self, account: Account) -> Mapping[str, Mapping[str, JSON]]:
-        seen = self.world.snapshot(self.world.user(account.id), self.stream)
+        user = self.world.user(account.id)
+        seen = self._calendars(user) if self.stream == "calendar" else self.world.snapshot(user, self.stream)
         wanted = COMPARED[self.stream]
         return {
             partition: {one: {name: item[name] for name in wanted if name in item} for one, item in items.items()}
             for partition, items in seen.items()
         }
+
+    def _calendars(self, user: User) -> dict[str, Any]:
+        """Those shared with the user too. Of series, those that take place in the window, exceptions likewise (§6)."""
+        with self.world.lock:
+            truth = calendar_truth(self.world, user, owned=False)
+            return {
+                key: {one: item for one, item in items.items() if _takes_place(user.calendars.find(key), one)}
+                for key, items in truth.items()
+            }
 
     def change(self, rng: random.Random) -> None:
         self.editor.rng = rng
@@ -88,3 +105,8 @@ class MicrosoftSource:
         elif self.stream == "mail":
             self.world.page_cap["mail"] = 100
             add_many_mails(self.world, user, count // 8)
+
+
+def _takes_place(calendar: Any, one: str) -> bool:
+    found = calendar.find(one).event
+    return any(instances(found, WINDOW)) if found.master is None else inside(found.span(), WINDOW)

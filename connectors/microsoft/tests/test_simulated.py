@@ -22,6 +22,20 @@ class TestMicrosoftContacts(StreamSuite):
         return MicrosoftSource("contacts", seed)
 
 
+class TestMicrosoftCalendar(StreamSuite):
+    connector, stream, seeds = MicrosoftConnector(), "calendar", 3
+
+    def source(self, seed: int) -> MicrosoftSource:
+        return MicrosoftSource("calendar", seed)
+
+
+class TestMicrosoftFiles(StreamSuite):
+    connector, stream, seeds = MicrosoftConnector(), "files", 3
+
+    def source(self, seed: int) -> MicrosoftSource:
+        return MicrosoftSource("files", seed)
+
+
 class TestMicrosoftMail(StreamSuite):
     connector, stream, seeds = MicrosoftConnector(), "mail", 3
 
