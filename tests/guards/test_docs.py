@@ -10,6 +10,7 @@ import click
 import pytest
 from syncd_google import GoogleConnector
 from syncd_microsoft import MicrosoftConnector
+from syncd_zoho import ZohoConnector
 
 import syncd.sdk
 from syncd.cli.app import cli
@@ -84,6 +85,21 @@ def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     assert not loaded.problems, loaded.problems
 
 
+@pytest.mark.parametrize("name", ["google", "microsoft", "zoho"])
+def test_the_configuration_of_a_providers_page_is_valid(name: str, tmp_path: Path) -> None:
+    """Settings and options that it names are those of the connector."""
+    blocks = re.findall(
+        r"^```yaml\n(version: 1\n.*?)^```", (ROOT / f"docs/providers/{name}.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert blocks
+    for number, block in enumerate(blocks):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "acme.yaml").write_text(block)
+        loaded = load(folder, Catalog.of(list(discover().connectors.values())), check_values=False)
+        assert not loaded.problems, loaded.problems
+
+
 def keys(part: Any, path: str = "") -> set[str]:
     """Every property that the schema knows."""
     if isinstance(part, list):
@@ -94,12 +110,13 @@ def keys(part: Any, path: str = "") -> set[str]:
     return own.union(*(keys(value) for value in part.values()))
 
 
-CONFIGURED = ("configuration.md", "providers/google.md", "providers/microsoft.md")
+CONFIGURED = ("configuration.md", "providers/google.md", "providers/microsoft.md", "providers/zoho.md")
 
 
 def test_the_page_of_configuration_tells_every_key() -> None:
     page = "".join((ROOT / "docs" / name).read_text() for name in CONFIGURED)
-    found = keys(json.loads(json.dumps(schema(Catalog.of([GoogleConnector(), MicrosoftConnector()])))))
+    connectors = [GoogleConnector(), MicrosoftConnector(), ZohoConnector()]
+    found = keys(json.loads(json.dumps(schema(Catalog.of(connectors)))))
     reserved = {"links", "webhooks", "profiles"}
     missing = sorted(key for key in found - reserved if f"`{key}" not in page and f"{key}:" not in page)
     assert not missing, f"docs/configuration.md does not tell of {missing}"
