@@ -1,6 +1,6 @@
 """What every command shares: the folders, verbosity, `--json`, and how it begins and ends.
 
-Public: Ask (what a command is asked with), command (the decorator), shared, TOPICS, topic_of, ReaderLeft.
+Public: Ask (what a command is asked with), command (the decorator), subgroup, shared, TOPICS, topic_of, ReaderLeft.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from .door import Door
 
-__all__ = ["TOPICS", "Ask", "ReaderLeft", "command", "shared", "topic_of"]
+__all__ = ["TOPICS", "Ask", "ReaderLeft", "command", "shared", "subgroup", "topic_of"]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,8 +94,14 @@ def shared(function: F) -> F:
     return function
 
 
+def subgroup(group: click.Group, topic: str, name: str, short_help: str) -> Callable[[F], click.Group]:
+    """A command of `group` that has commands of its own."""
+    _topics[name] = topic
+    return group.group(name, short_help=short_help)
+
+
 def command(group: click.Group, topic: str, name: str, *, json: bool = False) -> Callable[[F], click.Command]:
-    """A command of `group` under `topic`. The function gets the Ask first; what it gives back is the exit code."""
+    """A command of `group` under `topic` (none within a subgroup). The function gets the Ask first; what it gives back is the exit code."""
 
     def decorate(function: F) -> click.Command:
         @functools.wraps(function)
@@ -111,7 +117,8 @@ def command(group: click.Group, topic: str, name: str, *, json: bool = False) ->
             wrapped = click.option(
                 "--json", is_flag=True, help="One JSON document on stdout.", expose_value=False, callback=_remember
             )(wrapped)
-        _topics[name] = topic
+        if topic:
+            _topics[name] = topic
         return group.command(name)(wrapped)
 
     return decorate

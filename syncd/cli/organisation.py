@@ -94,6 +94,7 @@ async def _show_check(ask: Ask, connection: str | None) -> int:
 
     async with ask.door() as control:
         results = await control.check(connection)
+        keys = await control.keys_status(counts=False)
     if ask.json:
         emit(results)
     else:
@@ -111,4 +112,6 @@ async def _show_check(ask: Ask, connection: str | None) -> int:
                 say(" ", error["hint"], style="dim")
         if not results:
             say("no connections are configured")
+        if not keys["encrypted"]:
+            say("payloads lie in clear: no encryption keys are configured (`syncd keys generate`)", style="yellow")
     return worst(one["exit_code"] for one in results)

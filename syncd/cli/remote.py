@@ -124,6 +124,12 @@ class Remote:
     async def check(self, connection: str | None = None) -> Any:
         return await self._post("/check", {"connection": connection})
 
+    async def keys_status(self, *, counts: bool = True) -> Any:
+        return await self._get("/keys", counts="true" if counts else "false")
+
+    def keys_rotate(self, *, data_key: bool = False) -> AsyncIterator[dict[str, Any]]:
+        return self._events("POST", "/keys/rotate", {"data_key": data_key})
+
     async def notices(self) -> Any:
         return await self._get("/notices")
 

@@ -21,13 +21,14 @@ from syncd.engine.report import account_results
 from syncd.engine.scheduler import Scheduler
 from syncd.sdk import AuthFailed, RateLimited, SyncdError, redact
 from syncd.sdk.errors import explanation_of
-from syncd.store import FeedTooOld
+from syncd.store import Damaged, FeedTooOld
 
 from . import statuses
 from .alarms import Alarms
 from .browse import Browse
 from .credentials import Credentials
 from .errors import BUSY, CREDENTIAL, FAILED, USAGE, ControlError, unknown
+from .keys import Keys
 from .parts import Parts
 from .pauses import AUTH_CODE, Pauses, enabled
 from .reloads import Reloads
@@ -56,6 +57,7 @@ class Control:
         self.changes = Changes()
         self.runs = Runs(parts, self._ended, self.changes)
         self.browse = Browse(parts)
+        self.keys = Keys(parts)
         self.scheduler = Scheduler(self.pauses, parts.clock, self.runs.start_due, seed=seed)
         self.reloads = Reloads(parts, self.runs, self.adopt)
         self.reports = Reports(parts, self.pauses, self.scheduler)
@@ -228,6 +230,14 @@ class Control:
         ready = all(state == "ready" for state in streams.values())
         return {**answer, "ok": ready, "streams": streams, "exit_code": 0 if ready else 3}
 
+    # -- encryption
+
+    async def keys_status(self, *, counts: bool = True) -> dict[str, Any]:
+        return await self.keys.status(counts=counts)
+
+    def keys_rotate(self, *, data_key: bool = False) -> AsyncIterator[Event]:
+        return self.keys.rotate(data_key=data_key)
+
     # -- decisions
 
     async def reset(self, sync: str, streams: Sequence[str] = (), accounts: Sequence[str] = ()) -> dict[str, Any]:
@@ -313,7 +323,7 @@ class Control:
         try:
             async for document in _in_thread(lambda: self.parts.store.records(**query)):
                 yield orjson.dumps(document)
-        except FeedTooOld as error:
+        except (Damaged, FeedTooOld) as error:
             raise self._as_control_error(error) from error
 
     async def record(

@@ -436,6 +436,13 @@ CATALOGUE: dict[str, Explanation] = dict(
             "`ss -ltnp` shows who listens there. Stop that, or change `listen`.",
         ),
         _entry(
+            "SYN-KEY-004",
+            "no encryption keys",
+            "A command about encryption keys was given, and none are configured.",
+            "Nothing was changed (exit 78).",
+            "`syncd keys generate` prints a key; name where it is kept in `encryption_keys` under `daemon:` and start the daemon again.",
+        ),
+        _entry(
             "SYN-FEED-001",
             "feed position too old",
             "The SEQ asked for is older than the oldest tombstone kept: deletions after it may be missing.",

@@ -14,6 +14,7 @@ from .errors import BadKey, Damaged, FeedTooOld, KeysMissing, NewerSchema, Store
 from .keys import generate, parse_key
 from .notices import MessageRow, NoticePlan, NoticeRow
 from .queries import StreamNumbers
+from .rotate import Rotation
 from .states import SyncState
 from .store import SqlStore, open_store
 from .vault import vaults
@@ -28,6 +29,7 @@ __all__ = [
     "NewerSchema",
     "NoticePlan",
     "NoticeRow",
+    "Rotation",
     "SqlStore",
     "StoreFailed",
     "StoreUnusable",

@@ -189,12 +189,12 @@ def scrub(database: Database) -> None:
         tx.rows(f"PRAGMA busy_timeout = {int(BUSY_WAIT * 1000)}")
 
 
-def key_status(tx: Tx, state: Path, ring: Sequence[bytes]) -> dict[str, Any]:
+def key_status(tx: Tx, state: Path, ring: Sequence[bytes], *, counts: bool) -> dict[str, Any]:
     """The operator's keys, the data keys that they wrap, and how much lies under each: 0 is in clear."""
     rows = keys.data_keys(tx)
-    lying = {**rotation.by_key(tx), "credentials": _credentials_by_key(state)}
+    lying = {**rotation.by_key(tx), "credentials": _credentials_by_key(state)} if counts else {}
     wrapping = {row.key_id for row in rows}
-    clear = {name: counts[0] for name, counts in lying.items() if counts.get(0)}
+    clear = {name: found[0] for name, found in lying.items() if found.get(0)}
     return {
         "encrypted": bool(rows),
         "keys": [
@@ -207,7 +207,7 @@ def key_status(tx: Tx, state: Path, ring: Sequence[bytes]) -> dict[str, Any]:
                 "wrapped_by": row.key_id,
                 "created_at": None if row.created_at is None else rfc3339(micros(row.created_at)),
                 "seals": row.id == rows[-1].id,
-                "values": {name: counts[row.id] for name, counts in lying.items() if counts.get(row.id)},
+                "values": {name: found[row.id] for name, found in lying.items() if found.get(row.id)},
             }
             for row in rows
         ],

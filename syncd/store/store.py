@@ -507,9 +507,9 @@ class SqlStore:
         """Needs keys: `keys` must not be empty."""
         return Rotation(self, self._database, self._blobs, self._owners.id, self._keys, self._clock)
 
-    async def key_status(self) -> dict[str, Any]:
-        """Keys, data keys, and how many values lie under each or in clear."""
-        return await self._read(lambda tx: key_status(tx, self.path.parent, self._keys))
+    async def key_status(self, *, counts: bool = True) -> dict[str, Any]:
+        """Keys, data keys, and with `counts` how many values lie under each or in clear: that takes a look at all."""
+        return await self._read(lambda tx: key_status(tx, self.path.parent, self._keys, counts=counts))
 
     # -- upkeep
     async def collect_blobs(self) -> int:

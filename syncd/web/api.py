@@ -50,7 +50,7 @@ def mount(app: FastAPI, control: Control, stop: asyncio.Event) -> None:
     api = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[token])
     for add in (_add_reports, _add_notices, _add_organisations, _add_switches, _add_decisions, _add_configuration):
         add(api, control)
-    for stream in (_add_runs, _add_data):
+    for stream in (_add_runs, _add_keys, _add_data):
         stream(api, control, stop)
     app.include_router(api)
 
@@ -228,6 +228,18 @@ def _add_configuration(api: APIRouter, control: Control) -> None:
     async def schema(connector: str | None = None) -> Response:
         """JSON Schema of the YAML for editors, or of one connector's settings and stream options."""
         return as_json(control.reports.schema(connector))
+
+
+def _add_keys(api: APIRouter, control: Control, stop: asyncio.Event) -> None:
+    @api.get("/keys", response_model=models.KeyStatus, tags=["keys"])
+    async def keys(counts: bool = True) -> Response:
+        """Encryption keys by their ids; with `counts` how much lies under each, or in clear."""
+        return as_json(await control.keys_status(counts=counts))
+
+    @api.post("/keys/rotate", responses={200: STREAM}, response_class=StreamingResponse, tags=["keys"])
+    async def rotate(body: models.RotateBody) -> Response:
+        """Seal everything under the first key, and follow that to its `report`. Whoever leaves stops it, and may go on."""
+        return await event_stream(control.keys_rotate(data_key=body.data_key), stop)
 
 
 def _add_data(api: APIRouter, control: Control, stop: asyncio.Event) -> None:

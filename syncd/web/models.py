@@ -21,6 +21,7 @@ __all__ = [
     "FolderBody",
     "Held",
     "Imported",
+    "KeyStatus",
     "Notices",
     "Plan",
     "Problem",
@@ -29,6 +30,7 @@ __all__ = [
     "Refusal",
     "Reloaded",
     "ResetDone",
+    "RotateBody",
     "RunBody",
     "RunDetail",
     "RunNamed",
@@ -487,6 +489,39 @@ class Connectors(BaseModel):
 
     connectors: list[Installed]
     broken: list[Broken]
+
+
+class RotateBody(_Body):
+    """`data_key`: make a new one, and seal everything anew."""
+
+    data_key: bool = False
+
+
+class OperatorKey(BaseModel):
+    """One of `encryption_keys`, by its id."""
+
+    key: str
+    encrypts: bool
+    needed: bool
+
+
+class DataKey(BaseModel):
+    """A secret of syncd's own that seals values. `values`: how many of each kind."""
+
+    data_key: int
+    wrapped_by: str
+    created_at: Time | None
+    seals: bool
+    values: dict[str, int]
+
+
+class KeyStatus(BaseModel):
+    """`syncd keys status --json`."""
+
+    encrypted: bool
+    keys: list[OperatorKey]
+    data_keys: list[DataKey]
+    clear: dict[str, int]
 
 
 class Entry(BaseModel):
