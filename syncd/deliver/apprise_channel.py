@@ -34,32 +34,39 @@ class AppriseChannel:
 
     def __init__(self, url: Secret) -> None:
         self._url = url
-        self._thread: threading.Thread | None = None
+        self._hangs: threading.Event | None = None  # of an attempt that was given up; set once it has ended
 
     async def send(self, telling: Telling) -> None:
-        if self._thread is not None and self._thread.is_alive():
+        if self._hangs is not None and not self._hangs.is_set():
             raise ChannelFailed("the last attempt still hangs")
         done: Future[None] = Future()
-        self._thread = threading.Thread(target=self._attempt, args=(telling, done), name="notice", daemon=True)
-        self._thread.start()
+        ended = threading.Event()
+        threading.Thread(target=self._attempt, args=(telling, done, ended), name="notice", daemon=True).start()
+        self._hangs = ended
         try:
             await asyncio.wait_for(asyncio.wrap_future(done), LONGEST)
         except TimeoutError:
             raise ChannelFailed(f"no answer within {LONGEST:g} s") from None
 
-    def _attempt(self, telling: Telling, done: "Future[None]") -> None:
-        if not done.set_running_or_notify_cancel():
-            return
+    def _attempt(self, telling: Telling, done: "Future[None]", ended: threading.Event) -> None:
+        """In the thread. Nobody may wait for `done` any more."""
+        failure = self._failure(telling) if done.set_running_or_notify_cancel() else None
+        ended.set()
+        if failure is not None:
+            done.set_exception(failure)
+        elif not done.cancelled():
+            done.set_result(None)
+
+    def _failure(self, telling: Telling) -> ChannelFailed | None:
         try:
             self._send(telling)
         except ChannelFailed as error:
-            done.set_exception(error)
+            return error
         except ModuleNotFoundError:
-            done.set_exception(ChannelFailed("Apprise is not installed: install syncd[notify]"))
+            return ChannelFailed("Apprise is not installed: install syncd[notify]")
         except Exception as error:
-            done.set_exception(ChannelFailed(_reason(f"{type(error).__name__}: {error}")))
-        else:
-            done.set_result(None)
+            return ChannelFailed(_reason(f"{type(error).__name__}: {error}"))
+        return None
 
     def _send(self, telling: Telling) -> None:
         apprise = load_apprise()
