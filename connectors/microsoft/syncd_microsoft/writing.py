@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 import orjson
 
-from syncd.sdk import JSON, Context, Forbidden, ProtocolError, SyncdError, VersionConflict
+from syncd.sdk import JSON, Context, Forbidden, PartitionGone, ProtocolError, SyncdError, VersionConflict
 from syncd.sdk.http import httpx
 
 from .api import IMMUTABLE, Graph
@@ -34,8 +34,8 @@ FEW_PAGES = 20  # of a search that finds one item at the most
 MARKUP = re.compile(r"(?is)<head\b.*?</head>|<[^>]*>")
 
 
-class Gone(SyncdError):
-    """What was to be written to is not there any more."""
+class Gone(PartitionGone):
+    """What was to be written to is not there any more: for a create its folder or calendar."""
 
 
 def once(idempotency_key: str) -> str:
@@ -152,8 +152,8 @@ class Writes:
             return Gone(f"{self.what}: {fault}")
         mailbox = no_mailbox(fault, self.what)
         if mailbox is None and fault.http == 403:
-            message = f"{self.what}: Microsoft answered {fault}; {self.permission} is needed"
-            return Forbidden(message, code=PERMISSION_MISSING)
+            needs = f"{self.permission} is needed, and the right to write there"
+            return Forbidden(f"{self.what}: Microsoft answered {fault}; {needs}", code=PERMISSION_MISSING)
         return mailbox
 
 

@@ -74,6 +74,14 @@ async def test_trap_41_a_create_whose_answer_is_lost_leaves_one_item(office: Off
     assert (await office.create(stream, item)).source_id == record.source_id
 
 
+async def test_trap_41_the_client_itself_repeats_the_create_of_an_event(office: Office) -> None:
+    office.world.faults.reset(done=True, method="POST /users/{u}/events")
+    patient = office.context("calendar", tries=3)
+    made = await office.stream("calendar").create(patient, meeting(), idempotency_key="k1")
+    assert list(office.user.calendars.default.events).count(made.source_id) == 1
+    assert [one.status for one in office.asked("POST /users/{u}/events")] == [201, 201]
+
+
 async def test_trap_41_a_repeated_create_that_is_refused_finds_the_first(office: Office) -> None:
     office.user.calendars.repeat_conflicts = True
     first = await office.create("calendar", meeting())

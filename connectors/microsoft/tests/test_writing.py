@@ -9,7 +9,16 @@ from syncd_microsoft.event_place import calendar_of
 from syncd_microsoft.event_write import sendable
 from syncd_microsoft.writing import holds
 
-from syncd.sdk import AccountGone, Forbidden, Partition, ProtocolError, RateLimited, Record, VersionConflict
+from syncd.sdk import (
+    AccountGone,
+    Forbidden,
+    Partition,
+    PartitionGone,
+    ProtocolError,
+    RateLimited,
+    Record,
+    VersionConflict,
+)
 
 pytestmark = pytest.mark.anyio
 NINE, TEN = "2026-11-24T09:00:00", "2026-11-24T10:00:00"
@@ -113,6 +122,22 @@ async def test_a_missing_permission_is_named(office: Office) -> None:
         await office.create("contacts", ANA)
     with pytest.raises(Forbidden, match=r"Calendars\.ReadWrite is needed"):
         await office.create("calendar", meeting())
+
+
+async def test_a_calendar_of_others_that_is_shared_for_reading_cannot_be_written(office: Office) -> None:
+    other = list(office.world.users.values())[1]
+    office.editor.share_calendar(other, office.user, other.calendars.default)
+    (shared,) = office.user.calendars.shared
+    with pytest.raises(Forbidden, match="the right to write there"):
+        await office.create("calendar", meeting(), partition=Partition(shared))
+
+
+@pytest.mark.parametrize("stream", ["contacts", "calendar"])
+async def test_a_folder_that_is_gone_is_a_partition_that_is_gone(office: Office, stream: str) -> None:
+    with pytest.raises(PartitionGone):
+        await office.create(
+            stream, ANA if stream == "contacts" else meeting(), partition=Partition("AAMkAD" + "x" * 60)
+        )
 
 
 async def test_a_person_without_mailbox_has_nothing_to_write_to(office: Office) -> None:
