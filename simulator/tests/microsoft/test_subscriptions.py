@@ -1,8 +1,10 @@
 """Change notifications: subscribing with a handshake, renewing, and what is sent (microsoft.md §13)."""
 
+import threading
 from collections.abc import AsyncIterator
-from typing import Any
-from urllib.parse import parse_qs
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import orjson
@@ -309,3 +311,41 @@ async def test_the_control_door_sends_what_waits(office: Office) -> None:
     await office.http.post(f"{door}/lifecycle", json={"id": made["id"], "event": "missed"})
     shown = (await office.http.get(f"{door}/subscriptions")).json()
     assert (len(shown["subscriptions"]), shown["waiting"], shown["sent"]) == (1, 1, 1)
+
+
+# -- over real connections
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Gives tokens back, and keeps what it is told."""
+
+    told: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        token = parse_qs(urlsplit(self.path).query).get("validationToken", [""])[0]
+        if not token:
+            self.told.append(body)
+        self.send_response(200 if token else 202)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(token)))
+        self.end_headers()
+        self.wfile.write(token.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+def test_a_served_world_tells_a_listening_address(site: Any) -> None:
+    Receiver.told.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        body = {
+            "changeType": "created", "notificationUrl": f"http://127.0.0.1:{receiver.server_port}/hook",
+            "resource": f"users/{site.ada.id}/contacts", "expirationDateTime": site.world.stamp(site.world.now() + 7200),
+        }  # fmt: skip
+        assert site.ask("POST", "/subscriptions", json=body).status_code == 201
+        site.editor.add_contact(site.ada)
+        assert site.http.post(f"{site.url}/_sim/notices").json() == {"sent": 1}
+        receiver.shutdown()
+    assert orjson.loads(Receiver.told[0])["value"][0]["changeType"] == "created"
