@@ -26,6 +26,7 @@ __all__ = [
     "DATA",
     "DESCRIPTOR",
     "HASH",
+    "MIME",
     "NAME",
     "REST",
     "RESUME",
@@ -46,7 +47,7 @@ __all__ = [
 B = TypeVar("B", bytes, bytes | None)
 S = TypeVar("S", str, str | None)
 
-DATA, SUMMARY, DESCRIPTOR, NAME, TAG = b"data", b"summary", b"descriptor", b"name", b"tag"  # of a record
+DATA, SUMMARY, DESCRIPTOR, NAME, TAG, MIME = b"data", b"summary", b"descriptor", b"name", b"tag", b"mime"  # of a record
 WANTED, REST, WHY = b"wanted", b"rest", b"why"  # of items without content, or that could not be read
 TITLE, CURSOR, RESUME, BOOKMARK = b"title", b"cursor", b"resume", b"bookmark"  # of partitions and connections
 CREDENTIAL = b"credential"  # of a sign-in

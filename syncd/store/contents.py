@@ -26,6 +26,7 @@ from .cipher import (
     CONTENT,
     DESCRIPTOR,
     HASH,
+    MIME,
     TAG,
     Cipher,
     FileSealer,
@@ -241,13 +242,17 @@ def place(
         "INSERT INTO content_journal (partition_id, source_id, tag, sha256, size, mime_type) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (partition_id, source_id) DO UPDATE SET tag = excluded.tag, sha256 = excluded.sha256,"
         " size = excluded.size, mime_type = excluded.mime_type",
-        (rnd.partition.id, source_id, _journal_tag(tx, rnd, source_id, blob), alias, content.size, content.mime_type),
+        _journal_row(tx, rnd.partition.id, source_id, blob, content, alias),
     )
     return alias
 
 
-def _journal_tag(tx: Tx, rnd: OpenRound, source_id: str, blob: Blob) -> str:
-    return tx.cipher.seal_text(blob.tag, TAG, of_row("content_journal", rnd.partition.id, source_id))
+def _journal_row(
+    tx: Tx, partition: int, source_id: str, blob: Blob, content: Content, alias: str
+) -> tuple[object, ...]:
+    place = of_row("content_journal", partition, source_id)
+    tag, mime_type = tx.cipher.seal_text(blob.tag, TAG, place), tx.cipher.seal_text(content.mime_type, MIME, place)
+    return partition, source_id, tag, alias, content.size, mime_type
 
 
 def blob_row(tx: Tx, sha256: str, size: int, content: bytes | None, alias: str | None = None) -> tuple[object, ...]:
@@ -347,10 +352,11 @@ def _journal(tx: Tx, rnd: OpenRound, ids: Sequence[str]) -> Mapping[str, Row]:
         " JOIN blob b ON b.sha256 = j.sha256 WHERE j.partition_id = ? AND j.source_id IN ({})"
     )
     found = {}
-    for source_id, tag, *rest in tx.within(sql, (rnd.partition.id,), ids):
+    opened = tx.cipher.open_text
+    for source_id, tag, alias, size, mime_type, digest in tx.within(sql, (rnd.partition.id,), ids):
         with suppress(Damaged):
             place = of_row("content_journal", rnd.partition.id, source_id)
-            found[source_id] = (tx.cipher.open_text(tag, TAG, place), *rest)
+            found[source_id] = (opened(tag, TAG, place), alias, size, opened(mime_type, MIME, place), digest)
     return found
 
 

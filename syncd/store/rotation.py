@@ -16,6 +16,7 @@ from .cipher import (
     CURSOR,
     DATA,
     HASH,
+    MIME,
     NAME,
     REST,
     RESUME,
@@ -196,7 +197,9 @@ _CONNECTIONS = _Small(
 )
 _QUARANTINE = _Small("quarantine", ("partition_id", "key"), {"data": REST}, {"reason": WHY}, "DELETE FROM quarantine")
 _RETRIES = _Small("content_retry", ("partition_id", "source_id"), {"blob": WANTED}, {}, "DELETE FROM content_retry")
-_JOURNAL = _Small("content_journal", ("partition_id", "source_id"), {}, {"tag": TAG}, "DELETE FROM content_journal")
+_JOURNAL = _Small(
+    "content_journal", ("partition_id", "source_id"), {}, {"tag": TAG, "mime_type": MIME}, "DELETE FROM content_journal"
+)
 
 STEPS = (
     Step("records", "payload", "data", False, _payloads),

@@ -56,10 +56,12 @@ class Lab:
         max_delete: MaxDelete | None = None,
         full_every: timedelta = timedelta(days=30),
         provider: Provider = GOOGLE,
+        keys: Sequence[bytes] = (),
     ) -> None:
         self.world: Any = world
         self.provider = provider
         self.folder = folder
+        self.keys = keys  # that encrypt the store, from its next start on
         self.clock = WorldClock(world)
         options = streams if isinstance(streams, Mapping) else {name: {} for name in streams}
         self.sync_config = SyncConfig(
@@ -95,7 +97,7 @@ class Lab:
 
     async def start(self) -> None:
         self._stack = AsyncExitStack()
-        self.store = open_store(self.folder, self.clock)
+        self.store = open_store(self.folder, self.clock, keys=self.keys)
         self._stack.callback(self.store.close)
         connectors = {self.provider.name: self.provider.connector()}
         self.executor = await self._stack.enter_async_context(

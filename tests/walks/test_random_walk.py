@@ -14,6 +14,7 @@ from tests.support.mirror import Lab
 from tests.support.providers import PROVIDERS, Provider
 from tests.support.truth import differences
 
+KEY = bytes(range(32))  # a quarter of the walks are encrypted from the start, a quarter from a restart on
 WALKS = {"google": 60, "microsoft": 50, "zoho": 40}
 
 
@@ -26,7 +27,9 @@ class Walk:
         self.rng = random.Random(seed)
         self.world = provider.tiny(seed)
         self.editor = provider.editor(self.world, seed)
-        self.lab = Lab(self.world, folder, provider.streams, provider=provider)
+        keys = (KEY,) if seed % 4 == 0 else ()
+        self.lab = Lab(self.world, folder, provider.streams, provider=provider, keys=keys)
+        self.gets_keys = seed % 4 == 1
         self.told: list[str] = []
 
     async def step(self) -> None:
@@ -41,7 +44,7 @@ class Walk:
             self.reset,
             self.wait,
         )
-        name = self.rng.choice(kinds)
+        name = self.rng.choice((*kinds, self.rotate) if self.lab.keys else kinds)
         self.told.append(name.__name__)
         await name()
         if self.rng.random() < 0.6:
@@ -80,7 +83,14 @@ class Walk:
         else:
             faults.raw(502, b"<html>Bad gateway</html>", api=api, times=times, skip=skip)
 
+    async def rotate(self) -> None:
+        """Encrypt what is not under the newest key, or all of it under a new one."""
+        async for one in self.lab.store.rotation().run(fresh=self.rng.random() < 0.5):
+            assert not one.damaged, one
+
     async def restart(self) -> None:
+        if self.gets_keys:
+            self.lab.keys = (KEY,)
         await self.lab.restart()
 
     async def reset(self) -> None:
