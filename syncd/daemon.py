@@ -290,6 +290,9 @@ class _Daemon:
             self._manager.reloading(time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000)
             try:
                 await control.reload()
+            except Exception as error:  # the store is away: what was not taken over is, at the next look
+                log.error("the configuration could not be taken over; it is tried again", exc_info=error)
+                asyncio.get_running_loop().call_later(LOOK_AGAIN.total_seconds(), self._look.set)
             finally:
                 self._manager.ready()
 

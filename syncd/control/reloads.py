@@ -48,6 +48,7 @@ class Reloads:
         self._runs = runs
         self._adopt = adopt
         self._one = asyncio.Lock()
+        self._owed: set[str] = set()  # syncs whose run is to end because of a change
         self._catalog = catalog_of(parts.plugins)
 
     async def reload(self) -> dict[str, Any]:
@@ -110,12 +111,13 @@ class Reloads:
 
     async def _take_over(self, config: Config, changes: Sequence[Difference]) -> None:
         self._tell(changes)
+        self._owed |= {sync for one in changes if one.effect is Effect.END_RUN for sync in one.syncs}
         self._parts.config = config
         self._parts.executor.configure(config)
-        await self._adopt(config)
-        ended = {sync for one in changes if one.effect is Effect.END_RUN for sync in one.syncs}
-        for sync in sorted(ended):
+        await self._adopt(config)  # if the store is away, the next reload adopts again
+        for sync in sorted(self._owed):
             await self._runs.restart(sync, again=sync in config.syncs)
+        self._owed.clear()
 
     def _tell(self, changes: Sequence[Difference]) -> None:
         for one in changes:

@@ -66,6 +66,13 @@ class Scheduler:
     async def adopt(self, config: Config) -> None:
         """Take a configuration over: what is new, or has another schedule, gets a due time; all others keep theirs."""
         old, self._config = self._config, config
+        try:
+            await self._set_due_times(old, config)
+        except BaseException:
+            self._config = old  # the next one that is adopted makes up for it
+            raise
+
+    async def _set_due_times(self, old: Config, config: Config) -> None:
         now, states = self._clock.now(), await self._store.due_states(config)
         for name, sync in config.syncs.items():
             saved, before = states[name].next_due_at, old.syncs.get(name)
