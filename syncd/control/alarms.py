@@ -3,6 +3,7 @@
 Public: Alarms.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 
 from syncd.config.model import Config, Schedule
@@ -58,7 +59,7 @@ class Alarms:
         config = self._parts.config
         facts = await self._situation(config)
         judged = KINDS if self._parts.daemon is not None else OF_A_COMMAND
-        found = [one for one in occasions(facts) if one.kind in judged]
+        found = [one for one in await asyncio.to_thread(occasions, facts) if one.kind in judged]
         await self._parts.notices.settle(found, judged, lambda row: ending(row, config))
 
     async def _situation(self, config: Config) -> Situation:

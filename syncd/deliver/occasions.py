@@ -137,14 +137,13 @@ def _stale(facts: Situation, sync: SyncConfig) -> list[str]:
     since = facts.watched.get(sync.name)
     if since is None:
         return []
+    known = [(at, stream) for stream in sync.streams if (at := facts.oldest.get((sync.connection, stream)))]
     found = []
-    for stream in sync.streams:
-        oldest = facts.oldest.get((sync.connection, stream))
-        if oldest is None:
-            continue
+    for oldest, stream in sorted(known):  # the oldest first: where one is fresh, the younger ones are
         until = stale_at(sync.schedule, oldest)
-        if facts.now > until and facts.now > since + min((until - oldest) / 2, GRACE):
-            found.append(stream)
+        if facts.now <= until or facts.now <= since + min((until - oldest) / 2, GRACE):
+            break
+        found.append(stream)
     return found
 
 

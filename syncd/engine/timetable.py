@@ -16,6 +16,7 @@ All datetimes are aware; answers are in UTC. The rules, as the configuration con
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -58,6 +59,7 @@ def settle_due(schedule: Schedule, saved: datetime, now: datetime) -> datetime:
     return _next_cron(schedule, now)
 
 
+@lru_cache(maxsize=8192)  # it is asked every few seconds of every sync, and walking a cron line takes 0.3 ms
 def stale_at(schedule: Schedule, completed: datetime) -> datetime:
     """When something last complete at `completed` is no longer fresh: after twice its interval.
 
