@@ -4,7 +4,7 @@ Public: Browse.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,10 @@ from syncd.store import Wanted
 
 from .errors import ControlError, unknown
 from .parts import Parts
-from .views import time_json
 
 __all__ = ["Browse"]
 
-AT_ONCE = 4  # batches of the search index between two looks, while runs are under way
+AT_ONCE = 2  # batches of the search index between two looks, while runs are under way
 LARGEST_MAIL = 30 * 2**20  # bytes: what is taken apart for show; larger ones are downloaded
 
 
@@ -31,13 +30,22 @@ class Browse:
     # -- records
 
     async def records(self, wanted: Wanted) -> dict[str, Any]:
-        """`{rows, older, complete}`. `complete`: the search index knows everything."""
-        listing = await self._parts.store.browse(wanted)
-        complete = not wanted.text or await self._parts.store.searchable()
-        return {"rows": listing.rows, "older": listing.older, "complete": complete}
+        """`{rows, older, complete, narrow}`. `complete`: the search index knows everything; `narrow`: without an index
+        (encryption keys are set, or tombstones are asked for) words are looked up within one stream only.
+        """
+        store = self._parts.store
+        narrow = bool(wanted.text) and not wanted.stream and (wanted.deleted or not store.indexed)
+        listing = await store.browse(wanted)
+        complete = not wanted.text or await store.searchable()
+        return {"rows": listing.rows, "older": listing.older, "complete": complete, "narrow": narrow}
 
     async def streams(self) -> list[dict[str, Any]]:
+        """Every stream that the store knows, with its records: where a look around begins."""
         return await self._parts.store.stream_counts()
+
+    async def stream_names(self) -> list[tuple[str, str]]:
+        """(connection, stream) of all that may be looked through."""
+        return await self._parts.store.stream_names()
 
     async def record(self, key: int) -> dict[str, Any]:
         view = await self._parts.store.record_view(key)
@@ -104,22 +112,28 @@ class Browse:
 
     async def connections(self) -> list[dict[str, Any]]:
         """Every configured connection, with what the last import found."""
-        return list(await asyncio.gather(*map(self.connection, sorted(self._parts.config.connections))))
+        known = await self._parts.store.connection_counts()
+        users: dict[str, list[str]] = {}
+        for sync in self._parts.config.syncs.values():
+            users.setdefault(sync.connection, []).append(sync.name)
+        names = sorted(self._parts.config.connections)
+        return [self._connection(name, known, users.get(name, ())) for name in names]
 
     async def connection(self, name: str) -> dict[str, Any]:
+        self._parts.connection(name)
+        users = [one.name for one in self._parts.config.syncs.values() if one.connection == name]
+        return self._connection(name, await self._parts.store.connection_counts(name), users)
+
+    def _connection(self, name: str, known: Mapping[str, dict[str, Any]], users: Sequence[str]) -> dict[str, Any]:
         config = self._parts.config.connections[name]
-        users = sorted(sync.name for sync in self._parts.config.syncs.values() if sync.connection == name)
-        accounts = await self._parts.store.accounts(name)
+        nothing = {"organization": None, "imported_at": None, "accounts": 0, "gone": 0}
         return {
             "name": name,
             "connector": config.connector,
             "installed": config.connector in self._parts.plugins.connectors,
-            "organization": await self._parts.store.organization(name),
-            "imported_at": time_json(await self._parts.store.imported_at(name)),
-            "accounts": len(accounts),
-            "gone": sum(row.gone_at is not None for row in accounts),
             "discovery": str(config.discovery),
-            "syncs": users,
+            "syncs": sorted(users),
+            **known.get(name, nothing),
         }
 
     # -- explanations

@@ -1,6 +1,7 @@
 """Looking at records and runs, a page at a time: the dashboard's read side.
 
-Public: Wanted, Listing, scope_of, listing, found, record_view, run_points, stream_counts.
+Public: Wanted, Listing, scope_of, listing, found, record_view, run_points, stream_counts, stream_names,
+connection_counts.
 
 Every query is bounded by what it reads, not only by what it gives: where few of many records fit, a page may hold
 less than asked for, and `older` says where to go on.
@@ -232,6 +233,24 @@ def stream_counts(tx: Tx) -> list[dict[str, Any]]:
     )
     names = ("connection", "stream", "kind", "records", "accounts")
     return [dict(zip(names, row, strict=True)) for row in tx.rows(sql)]
+
+
+def stream_names(tx: Tx) -> list[tuple[str, str]]:
+    sql = "SELECT c.name, s.name FROM stream s JOIN connection c ON c.id = s.connection_id ORDER BY c.name, s.name"
+    return [(row[0], row[1]) for row in tx.rows(sql)]
+
+
+def connection_counts(tx: Tx, name: str | None = None) -> dict[str, dict[str, Any]]:
+    """Connections, or one of them, with their organisation and how many accounts were imported."""
+    where = "" if name is None else " WHERE c.name = ?"
+    sql = (
+        "SELECT c.name, c.organization, c.imported_at, count(a.id), count(a.gone_at) FROM connection c"  # noqa: S608
+        f" LEFT JOIN account a ON a.connection_id = c.id{where} GROUP BY c.name, c.organization, c.imported_at"
+    )
+    return {
+        found: {"organization": organization, "imported_at": rfc3339(at), "accounts": accounts, "gone": gone}
+        for found, organization, at, accounts, gone in tx.rows(sql, () if name is None else (name,))
+    }
 
 
 def run_points(tx: Tx, sync: str, limit: int, before: int | None = None) -> list[dict[str, Any]]:

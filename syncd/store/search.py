@@ -27,7 +27,7 @@ from .values import loads
 __all__ = ["Scope", "SearchIndex", "text_of", "words_of"]
 
 VERSION = 1
-BATCH = 500  # records of one transaction
+BATCH = 2000  # records of one transaction
 LONGEST = 2000  # characters of one record
 MARK = "\ue000"  # private use: `unicode61` makes tokens of it, and `text_of` leaves no such character in a text
 SCHEMA = (
@@ -37,6 +37,7 @@ SCHEMA = (
     "CREATE TABLE progress (at INTEGER NOT NULL)",
     "INSERT INTO progress VALUES (0)",
 )
+CHANGED = "SELECT s.id FROM stream s WHERE EXISTS (SELECT 1 FROM record r WHERE r.stream_id = s.id AND r.seq > ?) ORDER BY s.id"
 FEED = (
     "SELECT r.id, r.seq, r.state, r.partition_id, y.summary FROM record r LEFT JOIN payload y ON y.record_id = r.id"
     " WHERE r.stream_id = ? AND r.seq > ? ORDER BY r.seq LIMIT ?"
@@ -70,19 +71,22 @@ class SearchIndex:
         self._lock = threading.Lock()
 
     def catch_up(self, tx: Tx) -> bool:
-        """Take over one batch of what has changed since. False when there is nothing left."""
+        """Take over some of what has changed since. False when there is nothing left."""
         newest = int(tx.value("SELECT value FROM counter WHERE name = 'seq'", default=0))
         with self._lock, self._writing() as index:
-            if index.execute("SELECT at FROM progress").fetchone()[0] == newest:
+            at = index.execute("SELECT at FROM progress").fetchone()[0]
+            if at == newest:
                 return False
-            places = dict(index.execute("SELECT stream, seq FROM place"))
-            for (stream,) in tx.rows("SELECT id FROM stream ORDER BY id"):
-                rows = tx.rows(FEED, (stream, places.get(stream, 0), BATCH))
-                if rows:
+            places, left = dict(index.execute("SELECT stream, seq FROM place")), BATCH
+            for (stream,) in tx.rows(CHANGED, (at,)):
+                while left > 0 and (rows := tx.rows(FEED, (stream, places.get(stream, at), left))):
                     _take(index, stream, rows)
-                    return True
-            index.execute("UPDATE progress SET at = ?", (newest,))
-            return False
+                    places[stream] = rows[-1][1]
+                    left -= len(rows)
+            if left > 0:  # all streams are through: one number stands for all places
+                index.execute("DELETE FROM place")
+                index.execute("UPDATE progress SET at = ?", (newest,))
+            return True
 
     def behind(self, tx: Tx) -> bool:
         """Whether the store knows more than the index."""

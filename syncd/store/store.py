@@ -475,6 +475,11 @@ class SqlStore:
         index = self._search
         return index is not None and await self._read(index.catch_up)
 
+    @property
+    def indexed(self) -> bool:
+        """Whether there is a search index: not with encryption keys, since its words would lie in clear."""
+        return self._search is not None
+
     async def searchable(self) -> bool:
         """Whether the index knows all that the store knows; True where words are looked up in the records themselves."""
         index = self._search
@@ -485,7 +490,16 @@ class SqlStore:
         return await self._read(lambda tx: browse.record_view(tx, key))
 
     async def stream_counts(self) -> list[dict[str, Any]]:
+        """Every stream with its accounts and live records."""
         return await self._read(browse.stream_counts)
+
+    async def stream_names(self) -> list[tuple[str, str]]:
+        """(connection, stream) of every stream."""
+        return await self._read(browse.stream_names)
+
+    async def connection_counts(self, name: str | None = None) -> dict[str, dict[str, Any]]:
+        """Connection → its organisation, its last import, its accounts; of all, or of one."""
+        return await self._read(lambda tx: browse.connection_counts(tx, name))
 
     async def numbers(self, streams: Sequence[tuple[str, str]]) -> list[StreamNumbers]:
         """Accounts, records, held deletions and freshness of (connection, stream) pairs."""

@@ -1,6 +1,6 @@
 """`/`: one card per sync, those in trouble first.
 
-Public: routes.
+Public: routes, card_of.
 """
 
 from collections import Counter
@@ -13,9 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from syncd.control.browse import schedule_text
 
-from .render import Pages
+from .render import Pages, page_number
 
-__all__ = ["routes"]
+__all__ = ["card_of", "routes"]
 
 PER_PAGE = 48
 STATES = ("running", "paused", "held", "waiting", "idle", "disabled")
@@ -36,13 +36,13 @@ async def _home(pages: Pages, request: Request) -> Response:
     named = [card for card in status["syncs"] if _fits(card, text)]
     counts = Counter(card["state"] for card in named)
     chosen = sorted((card for card in named if state in ("", card["state"])), key=_rank)
-    number = _page(request.query_params.get("page", ""), len(chosen))
+    number = page_number(request, len(chosen), PER_PAGE)
     running = pages.browse.running()
     shown = chosen[number * PER_PAGE :][:PER_PAGE]
     return pages.show(
         request,
         "home.html",
-        cards=[_card(pages, card, running) for card in shown],
+        cards=[card_of(pages, card, running) for card in shown],
         total=len(status["syncs"]),
         found=len(chosen),
         counts=[(name, counts[name]) for name in STATES if counts[name]],
@@ -71,12 +71,7 @@ def _rank(card: Card) -> tuple[int, str]:
     return {"failed": 3, "partial": 4, "cancelled": 5}.get(last, 6), card["name"]
 
 
-def _page(given: str, found: int) -> int:
-    number = int(given) - 1 if given.isascii() and given.isdigit() and len(given) < 7 else 0
-    return max(0, min(number, (found - 1) // PER_PAGE))
-
-
-def _card(pages: Pages, card: Card, running: Mapping[str, Any]) -> Card:
+def card_of(pages: Pages, card: Card, running: Mapping[str, Any]) -> Card:
     streams: Sequence[Mapping[str, Any]] = card["streams"]
     fresh = [one["freshness_s"] for one in streams]
     config = pages.control.parts.config.syncs.get(card["name"])

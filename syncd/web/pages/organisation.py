@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute, Route
 
 from syncd.control.errors import ControlError
 
-from .render import Pages
+from .render import Pages, page_number
 
 __all__ = ["routes"]
 
-PER_PAGE = 200
+CARDS, PER_PAGE = 48, 200
 
 
 def routes(pages: Pages) -> list[BaseRoute]:
@@ -25,7 +25,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         return f"/connections/{quote(request.path_params['name'], safe='')}"
 
     async def connections(request: Request) -> Response:
-        return pages.show(request, "connections.html", connections=await pages.browse.connections())
+        return await _connections(pages, request)
 
     async def connection(request: Request) -> Response:
         return await _connection(pages, request)
@@ -64,15 +64,28 @@ def routes(pages: Pages) -> list[BaseRoute]:
     ]
 
 
+async def _connections(pages: Pages, request: Request) -> Response:
+    text = request.query_params.get("q", "").strip().casefold()
+    every = await pages.browse.connections()
+    fitting = [one for one in every if text in f"{one['name']} {one['connector']}".casefold()]
+    number = page_number(request, len(fitting), CARDS)
+    return pages.show(
+        request,
+        "connections.html",
+        connections=fitting[number * CARDS :][:CARDS],
+        total=len(every),
+        text=text,
+        page=number,
+        pages=max(1, -(-len(fitting) // CARDS)),
+    )
+
+
 async def _connection(pages: Pages, request: Request) -> Response:
     name = request.path_params["name"]
-    pages.control.parts.connection(name)
     every = await pages.control.accounts(name)
     text = request.query_params.get("q", "").strip().casefold()
     fitting = [one for one in every if text in f"{one['account']} {one['name']} {one['role']}".casefold()]
-    given = request.query_params.get("page", "1")
-    number = int(given) - 1 if given.isascii() and given.isdigit() and len(given) < 7 else 0
-    number = max(0, min(number, (len(fitting) - 1) // PER_PAGE))
+    number = page_number(request, len(fitting), PER_PAGE)
     shown = await pages.browse.connection(name)
     return pages.show(
         request,

@@ -24,7 +24,7 @@ from syncd.control.errors import ControlError
 from syncd.store import Wanted
 
 from .mail import Mail, attachment, read_mail
-from .render import Pages
+from .render import Pages, number_in
 
 __all__ = ["routes"]
 
@@ -72,11 +72,9 @@ def routes(pages: Pages) -> list[BaseRoute]:
 
 async def _browse(pages: Pages, request: Request) -> Response:
     asked = request.query_params
-    streams = await pages.browse.streams()
     connection, _, stream = asked.get("in", "").partition("/")
     account, text = asked.get("account", "").strip(), asked.get("q", "").strip()
-    before = asked.get("before", "")
-    place = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
+    place = number_in(request, "before")
     wanted = Wanted(connection, stream, account, text, "deleted" in asked, place)
     found: Mapping[str, Any] | None = None
     if stream or text:
@@ -85,7 +83,8 @@ async def _browse(pages: Pages, request: Request) -> Response:
     return pages.show(
         request,
         "records.html",
-        streams=streams,
+        names=await pages.browse.stream_names(),
+        streams=await pages.browse.streams() if found is None else (),
         wanted=wanted,
         place=asked.get("in", ""),
         found=found,

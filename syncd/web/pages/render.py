@@ -1,6 +1,6 @@
 """From a template and values to an answer; errors become pages in the same style.
 
-Public: Pages, View, Action.
+Public: Pages, View, Action, number_in, page_number.
 
 A view that raises ControlError becomes an error page with its status; an action (a form's POST) that raises one sends the
 person back to where the button stood, with the message. Anything else that is raised is logged and becomes a page 500.
@@ -26,7 +26,7 @@ from syncd.web.sessions import csrf_token
 
 from .words import FILTERS, clean, relative
 
-__all__ = ["Action", "Pages", "View"]
+__all__ = ["Action", "Pages", "View", "number_in", "page_number"]
 
 View = Callable[[Request], Awaitable[Response]]
 Action = Callable[[Request, Mapping[str, str]], Awaitable[tuple[str, str]]]  # → where to go on, what to say
@@ -125,6 +125,17 @@ class Pages:
         log.error("a page of the dashboard failed", path=request.url.path, exc_info=error)
         refusal = ControlError("This page could not be made.", hint="the daemon's log has the traceback", status=500)
         return self.refusal(request, refusal)
+
+
+def number_in(request: Request, name: str) -> int | None:
+    """A number of the address; None if there is none, or anything else."""
+    given = request.query_params.get(name, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 18 else None
+
+
+def page_number(request: Request, found: int, size: int) -> int:
+    """`page` of the address, from 1, as a place from 0; never beyond what is there."""
+    return max(0, min((number_in(request, "page") or 1) - 1, (found - 1) // size))
 
 
 def _wants_json(request: Request) -> bool:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from syncd.control.errors import ControlError
 
-from .render import Pages
+from .render import Pages, number_in
 
 __all__ = ["routes"]
 
@@ -46,8 +46,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
 
 async def _show(pages: Pages, request: Request, number: int) -> Response:
     report = await pages.control.show(number)
-    given = request.query_params.get("errors", "0")
-    start = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
+    start = number_in(request, "errors") or 0
     progress = next((one for one in pages.browse.running().values() if one["run"] == number), None)
     return pages.show(
         request,

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from .charts import stacked
-from .home import _card as card_of
-from .render import Pages
+from .home import card_of
+from .render import Pages, number_in
 
 __all__ = ["routes"]
 
@@ -54,7 +54,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
 
 async def _show(pages: Pages, request: Request) -> Response:
     name = request.path_params["name"]
-    before = _number(request.query_params.get("before"))
+    before = number_in(request, "before")
     config = pages.browse.sync(name)
     runs, status = await asyncio.gather(pages.browse.runs(name, PER_PAGE + 1, before), pages.control.status())
     held: dict[str, Any] = {"count": 0, "sets": [], "shown": ""}
@@ -74,10 +74,6 @@ async def _show(pages: Pages, request: Request) -> Response:
         first=before is None,
         chart=stacked(finished) if finished else None,
     )
-
-
-def _number(given: str | None) -> int | None:
-    return int(given) if given and given.isascii() and given.isdigit() and len(given) < 18 else None
 
 
 async def _run(pages: Pages, name: str, form: Form) -> tuple[str, str]:
