@@ -37,7 +37,7 @@ from syncd.sdk import (
 from . import event_place, event_write
 from .api import IMMUTABLE, Graph, page_size, quoted
 from .batch import Batch, Part, TooMuch
-from .calendars import calendars
+from .calendars import Groups, calendars
 from .cursors import VERSION, read_cursor
 from .errors import no_mailbox, refusal
 from .events import EVENTS, EXCEPTION, MASTER, OCCURRENCE, TYPES, Event, record_of, with_cancelled
@@ -95,8 +95,11 @@ class CalendarStream(Stream, Writable, Push):
         full_every=EVERY,
     )
 
+    def __init__(self) -> None:
+        self._groups: Groups = {}
+
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
-        return await calendars(ctx)
+        return await calendars(ctx, self._groups)
 
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         async for page in _Round(ctx).pages():

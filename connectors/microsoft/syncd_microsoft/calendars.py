@@ -1,10 +1,10 @@
 """The calendars of a mailbox (wire reference §6).
 
-Public: calendars.
+Public: calendars, Groups.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, TypeAlias
 
 from syncd.sdk import Context, Partition
 
@@ -14,46 +14,65 @@ from .errors import no_mailbox, refusal
 from .outlook import mailbox_fault
 from .wire import LONGEST_LIST, Chain, decode, list_of, text_of
 
-__all__ = ["calendars"]
+__all__ = ["Groups", "calendars"]
 
 LIST = "calendars"
 GROUPS = "calendar groups"
 PAGE = page_size(100)
+MOST = 50_000  # mailboxes whose groups are remembered
+
+Groups: TypeAlias = MutableMapping[str, Sequence[str]]
+"""The calendar groups that each mailbox had the last time: a guess that spares a request, never believed."""
 
 
-async def calendars(ctx: Context) -> list[Partition]:
+async def calendars(ctx: Context, groups: Groups) -> list[Partition]:
     """All calendars that the mailbox lists; those that the options leave out are `excluded`."""
-    return await _Calendars(ctx).all()
+    return await _Calendars(ctx, groups).all()
 
 
 class _Calendars:
     """The calendars of a mailbox, those of further groups included."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, groups: Groups) -> None:
         self._graph = Graph(ctx, "calendar", (IMMUTABLE,))
+        self._groups = groups
         self._every = ctx.options.get("calendars") == "all"
         self._address = ctx.account.address.casefold() if ctx.account else ""
         self._found: dict[str, Partition] = {}
 
     async def all(self) -> list[Partition]:
-        """One request, unless there are several groups: the plain list is that of the default group (§6)."""
+        """One request, unless there are several groups that were not there the last time.
+
+        The plain list is that of the default group (§6).
+        """
         user = self._graph.user
         listing, groups = f"{user}/calendars", f"{user}/calendarGroups"
-        parts = await self._ask([listing, groups])
+        guess = [f"{groups}/{quoted(one)}/calendars" for one in self._groups.get(user, ())]
+        parts = await self._ask([listing, groups], guess)
         await self._take(parts[listing])
-        ids = [text_of(group, "id", GROUPS) for group in await self._list(parts[groups], GROUPS)]
+        ids = list(dict.fromkeys(text_of(one, "id", GROUPS) for one in await self._list(parts[groups], GROUPS)))
         if len(ids) > 1:
-            paths = [f"{groups}/{quoted(one)}/calendars" for one in dict.fromkeys(ids)]
-            for part in (await self._ask(paths)).values():
-                await self._take(part)
+            paths = [f"{groups}/{quoted(one)}/calendars" for one in ids]
+            parts |= await self._ask([path for path in paths if path not in parts])
+            for path in paths:
+                await self._take(parts[path])
+        self._remember(user, ids)
         return list(self._found.values())
 
-    async def _ask(self, paths: list[str]) -> dict[str, Part]:
-        parts = await Batch(self._graph, serial=True).get(paths, [PAGE], until=_refused)
-        for part in parts.values():
-            if part.status >= 400:
+    def _remember(self, user: str, ids: list[str]) -> None:
+        if len(self._groups) >= MOST:
+            self._groups.clear()
+        self._groups[user] = tuple(ids) if len(ids) > 1 else ()
+
+    async def _ask(self, paths: list[str], guess: Sequence[str] = ()) -> dict[str, Part]:
+        """The answers; a guess that is refused is left out, all else must succeed."""
+        if not paths:
+            return {}
+        parts = await Batch(self._graph, serial=True).get([*paths, *guess], [PAGE], until=_refused)
+        for path, part in parts.items():
+            if part.status >= 400 and path not in guess:
                 raise no_mailbox(part.fault, LIST) or refusal(part.fault, LIST, "calendar")
-        return parts
+        return {path: part for path, part in parts.items() if part.status < 400}
 
     async def _take(self, part: Part) -> None:
         for entry in await self._list(part, LIST):

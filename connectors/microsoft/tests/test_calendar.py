@@ -76,17 +76,35 @@ async def test_all_calendars_cost_one_request(microsoft) -> None:
     assert not any(one.excluded for one in everything)
 
 
-async def test_calendars_of_further_groups_and_pages_are_found(microsoft) -> None:
-    microsoft.routes(
-        {
-            f"{USER}/calendars": {"value": [entry("A")], "@odata.nextLink": f"{ROOT}/more"},
-            "/more": {"value": [entry("B")]},
-            f"{USER}/calendarGroups": {"value": [{"id": "G1"}, {"id": "G2"}]},
-            f"{USER}/calendarGroups/G1/calendars": {"value": [entry("A"), entry("B")]},
-            f"{USER}/calendarGroups/G2/calendars": {"value": [entry("C")]},
-        }
-    )
-    assert [one.id for one in await microsoft.partitions("calendar")] == ["A", "B", "C"]
+async def test_calendars_of_further_groups_and_pages_are_found_and_cost_one_request_from_the_second_time_on(
+    microsoft,
+) -> None:
+    def groups(*names: str) -> dict[str, Any]:
+        return {"value": [{"id": name} for name in names]}
+
+    answers = {
+        f"{USER}/calendars": {"value": [entry("A")], "@odata.nextLink": f"{ROOT}/more"},
+        "/more": {"value": [entry("B")]},
+        f"{USER}/calendarGroups": groups("G1", "G2"),
+        f"{USER}/calendarGroups/G1/calendars": {"value": [entry("A"), entry("B")]},
+        f"{USER}/calendarGroups/G2/calendars": {"value": [entry("C")]},
+        f"{USER}/calendarGroups/G3/calendars": {"value": [entry("D")]},
+    }
+
+    async def listed() -> tuple[list[str], int]:
+        microsoft.routes(answers)
+        microsoft.requests.clear()
+        found = [one.id for one in await microsoft.partitions("calendar")]
+        return found, sum(map(is_batch, microsoft.requests))
+
+    assert await listed() == (["A", "B", "C"], 2)
+    assert await listed() == (["A", "B", "C"], 1)
+    answers[f"{USER}/calendarGroups"] = groups("G1", "G3")
+    answers[f"{USER}/calendarGroups/G2/calendars"] = fail(404, "ErrorItemNotFound")
+    assert await listed() == (["A", "B", "D"], 2)
+    answers[f"{USER}/calendarGroups"] = groups("G1")
+    assert (await listed())[0] == ["A", "B"]
+    assert await listed() == (["A", "B"], 1)
 
 
 async def test_no_mailbox_is_a_state(microsoft) -> None:
