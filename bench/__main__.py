@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 
 from bench.harness import Measured, Syncd, cpu, daemon, floor, google, median, row, source, zoho
+from bench.organisation import organisation
 
 REPEATS = 3
 PARTS = ("contacts", "mail", "files", "accounts", "zoho")
@@ -123,6 +124,8 @@ def main() -> None:
     what = given.what or PARTS
     with tempfile.TemporaryDirectory(prefix="syncd-bench-") as name:
         pages(Path(name), what, given.repeats, million=given.million)
+        if "organisation" in what:
+            organisation(Path(name), given.people)
 
 
 def pages(folder: Path, what: Sequence[str], repeats: int, *, million: bool) -> None:

@@ -82,8 +82,10 @@ class Syncd:
         )
         run([str(SYNCD), "import", "bench", "--json"], self.environment)
 
-    def sync(self, stream: str) -> Measured:
-        said, cpu, peak = run([str(SYNCD), "sync", "bench", "--stream", stream, "--json"], self.environment)
+    def sync(self, *streams: str) -> Measured:
+        """A run of these streams, or of all."""
+        chosen = [part for stream in streams for part in ("--stream", stream)]
+        said, cpu, peak = run([str(SYNCD), "sync", "bench", *chosen, "--json"], self.environment)
         (report,) = said
         counts = report["counts"]
         assert report["status"] == "completed", report
