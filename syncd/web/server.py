@@ -79,6 +79,7 @@ class _Door:
     """An address that is being answered."""
 
     listen: str
+    addresses: Sequence[str]
     port: int
     stop: asyncio.Event
     task: "asyncio.Task[None]"
@@ -97,6 +98,11 @@ class Tcp:
         self._door: _Door | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._failed: tuple[str, float] | None = None  # the address, and when it is tried again
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """What is answered now."""
+        return () if self._door is None else self._door.addresses
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; open answers are finished."""
@@ -146,9 +152,10 @@ class Tcp:
     def _open(self, listen: str, bound: Sequence[socket.socket]) -> None:
         stop = asyncio.Event()
         task = asyncio.create_task(serve(self._app, bound, stop), name=f"api on {listen}")
-        self._door = _Door(listen, bound[0].getsockname()[1], stop, task)
+        addresses = [_shown(one) for one in bound]
+        self._door = _Door(listen, addresses, bound[0].getsockname()[1], stop, task)
         self._failed = None
-        log.info("listening", addresses=[_shown(one) for one in bound])
+        log.info("listening", addresses=addresses)
 
     def _leave(self) -> None:
         if self._door is not None:

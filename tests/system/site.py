@@ -151,7 +151,7 @@ class Daemon:
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         with suppress(httpx.TransportError):
-            return self.http.get("/status").status_code == 200
+            return self.http.get("/status").status_code in (200, 401)  # a site may have a token of its own
         return False
 
     def stop(self, number: int = signal.SIGTERM) -> int:

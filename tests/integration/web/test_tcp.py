@@ -41,7 +41,7 @@ class Listening:
         return [entry for entry in self.logged if word in entry["event"]]
 
     def port(self) -> int:
-        return int(self.told("listening")[-1]["addresses"][0].rpartition(":")[2])
+        return int(self.tcp.addresses[0].rpartition(":")[2])
 
 
 @asynccontextmanager
@@ -145,17 +145,15 @@ async def test_open_answers_are_finished_before_it_ends() -> None:
         await go.wait()
         return "whole"
 
-    stop = asyncio.Event()
-    with capture_logs() as logged:
-        task = asyncio.create_task(Tcp(app, lambda: "127.0.0.1:0", SystemClock()).run(stop))
-        for _ in range(500):
-            await asyncio.sleep(0.01 if not logged else 0)
-        address = logged[0]["addresses"][0]
-        async with httpx.AsyncClient() as client:
-            asked = asyncio.create_task(client.get(f"http://{address}/"))
-            await begun.wait()
-            stop.set()
-            await asyncio.sleep(0)
-            go.set()
-            assert (await asked).json() == "whole"
-        await asyncio.wait_for(task, 10)
+    stop, tcp = asyncio.Event(), Tcp(app, lambda: "127.0.0.1:0", SystemClock())
+    task = asyncio.create_task(tcp.run(stop))
+    for _ in range(500):
+        await asyncio.sleep(0 if tcp.addresses else 0.01)
+    async with httpx.AsyncClient() as client:
+        asked = asyncio.create_task(client.get(f"http://{tcp.addresses[0]}/"))
+        await begun.wait()
+        stop.set()
+        await asyncio.sleep(0)
+        go.set()
+        assert (await asked).json() == "whole"
+    await asyncio.wait_for(task, 10)
