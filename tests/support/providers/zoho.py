@@ -71,10 +71,13 @@ class Zoho(Provider):
         return ZohoConnector()
 
     def tiny(self, seed: int, clock: SimClock | None = None) -> ZohoWorld:
-        return tiny_zoho(seed, clock or SimClock.manual(START))
+        """In every other one the token reads the mail of all."""
+        world = tiny_zoho(seed, clock or SimClock.manual(START))
+        world.admin_reads_mail = seed % 2 == 1
+        return world
 
     def small(self, seed: int) -> ZohoWorld:
-        return self.tiny(seed)
+        return tiny_zoho(seed, SimClock.manual(START))
 
     def shrink_pages(self, world: ZohoWorld) -> None:
         world.page_cap.update(contacts=4, mail=4, workdrive=4, crm=4)
