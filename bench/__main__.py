@@ -125,7 +125,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="syncd-bench-") as name:
         pages(Path(name), what, given.repeats, million=given.million)
         if "organisation" in what:
-            organisation(Path(name), given.people)
+            organisation(Path(name), given.people, given.repeats)
 
 
 def pages(folder: Path, what: Sequence[str], repeats: int, *, million: bool) -> None:

@@ -19,11 +19,10 @@ import psutil
 
 from bench.harness import Syncd, daemon, floor, source
 
-CYCLES = 3
 STREAMS = ["contacts", "calendar", "files", "mail"]
 
 
-def organisation(folder: Path, people: int) -> None:
+def organisation(folder: Path, people: int, repeats: int) -> None:
     """First sync, then cycles without changes; prints requests, CPU per partition and peak memory."""
     here = folder / "organisation"
     here.mkdir()
@@ -35,7 +34,7 @@ def organisation(folder: Path, people: int) -> None:
             first = ours.sync()
             print(f"{people:,} people, first sync: {first.seconds:.0f} s, {first.records:,} items", flush=True)
             spent, cycles = [], []
-            for _ in range(CYCLES):
+            for _ in range(repeats):
                 before = sum(process.cpu_times()[:2])
                 cycles.append(ours.sync())
                 spent.append(sum(process.cpu_times()[:2]) - before)
