@@ -6,7 +6,7 @@ ControlError; `sync` and `follow` give events, the last one `report`; `records` 
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -92,8 +92,9 @@ class Control:
 
     # -- reports
 
-    async def status(self) -> dict[str, Any]:
-        return await statuses.status(self.parts, self.pauses)
+    async def status(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """The object of `status --json`; with `names` of these syncs only."""
+        return await statuses.status(self.parts, self.pauses, names)
 
     async def accounts(self, connection: str) -> list[dict[str, Any]]:
         config = self.parts.connection(connection)

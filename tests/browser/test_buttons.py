@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,20 @@ from tests.browser.visit import Visit
 
 
 @contextmanager
-def slow(site: Site, seconds: float = 0.4) -> Iterator[None]:
-    """The provider takes its time, so that a run can be watched."""
-    site.world.faults.slow(seconds, times=None)
+def held_up(site: Site) -> Iterator[None]:
+    """The provider answers nothing before this is over: a run stays under way as long as it is looked at."""
+    gate = threading.Event()
+
+    def wait(body: bytes) -> bytes:
+        gate.wait(60)
+        return body
+
+    site.world.faults.rewrite_bytes(wait, times=None)
     try:
         yield
     finally:
         site.world.faults.clear()
+        gate.set()
 
 
 def test_sync_now_stays_on_the_card_and_shows_the_run_as_it_goes(visit: Visit, screenshots: Path) -> None:
@@ -29,7 +37,7 @@ def test_sync_now_stays_on_the_card_and_shows_the_run_as_it_goes(visit: Visit, s
         added = [site.editor.add_contact(site.ada) for _ in range(3)]
     visit.go("/")
     card = visit.card("acme-contacts")
-    with slow(site):
+    with held_up(site):
         card.get_by_role("button", name="Sync acme-contacts now").click()
         expect(card.locator(".pill")).to_have_text("running")
         expect(card.locator("progress")).to_be_visible()
@@ -44,7 +52,7 @@ def test_sync_now_stays_on_the_card_and_shows_the_run_as_it_goes(visit: Visit, s
 def test_a_run_is_live_until_it_is_over_and_can_be_cancelled(visit: Visit, screenshots: Path) -> None:
     site = visit.site
     visit.go("/syncs/acme-mail")
-    with slow(site, 1.0):
+    with held_up(site):
         visit.press("Sync now")
         visit.page.wait_for_url("**/runs/*")
         number = int(re.search(r"/runs/(\d+)", visit.page.url).group(1))  # type: ignore[union-attr]

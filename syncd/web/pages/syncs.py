@@ -56,11 +56,11 @@ async def _show(pages: Pages, request: Request) -> Response:
     name = request.path_params["name"]
     before = number_in(request, "before")
     config = pages.browse.sync(name)
-    runs, status = await asyncio.gather(pages.browse.runs(name, PER_PAGE + 1, before), pages.control.status())
+    runs, status = await asyncio.gather(pages.browse.runs(name, PER_PAGE + 1, before), pages.control.status([name]))
     held: dict[str, Any] = {"count": 0, "sets": [], "shown": ""}
     if config is not None:
         held = await pages.control.held(name)
-    card = next((one for one in status["syncs"] if one["name"] == name), None)
+    card = next(iter(status["syncs"]), None)
     finished = [one for one in reversed(runs[:PER_PAGE]) if one["status"] != "running"]
     return pages.show(
         request,
