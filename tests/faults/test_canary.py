@@ -1,7 +1,7 @@
 """Marked secrets in every secret place; then everything that syncd prints, logs and keeps is searched for them.
 
-The real command, on a simulated organisation: with a good credential, with refused ones, with a token host that echoes what
-it was sent, with `--debug`, with a daemon. Encoded forms count too.
+The real command, on a simulated organisation of each provider: with a good credential, with refused ones, with a token host
+that echoes what it was sent, with `--debug`, with a daemon. Encoded forms count too.
 """
 
 import base64
@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from syncd_simulator import GoogleWorld, google_app, serve
-from syncd_simulator.google.seed import tiny_organisation
+from syncd_simulator import SimClock, serve
 
 from tests.support.process import Site
+from tests.support.providers import PROVIDERS, Provider
 
-STREAMS: dict[str, Any] = {"contacts": {}, "calendar": {}, "files": {}, "mail": {}}
+pytestmark = pytest.mark.timeout(300)  # a dozen processes per test
+
 MARK = "cAnAry-5eCret"
+DAEMON = f"{MARK}-daemon-token"
 
 
 def forms(secret: str) -> Iterator[str]:
@@ -31,21 +33,49 @@ def forms(secret: str) -> Iterator[str]:
         yield base64.b64encode(b"\0" * shift + raw).decode()[4:-4]
 
 
-def pem_lines(key: str) -> list[str]:
+def parts(secret: str) -> list[str]:
+    """What of a setting is secret: of a key file the key's lines, else the whole."""
+    try:
+        key = json.loads(secret)["private_key"]
+    except (ValueError, TypeError, KeyError):
+        return [secret]
     return [line for line in key.splitlines() if not line.startswith("-----")]
 
 
 class Searched:
-    """A site whose every output is kept and searched in the end."""
+    """A site whose every output is kept and searched in the end. `marked`: with secrets that are refused."""
 
-    def __init__(self, site: Site, secrets: list[str]) -> None:
-        self.site = site
-        self.secrets = secrets
+    def __init__(self, folder: Path, provider: Provider, world: Any, url: str, *, marked: bool = False) -> None:
+        streams: dict[str, Any] = {name: {} for name in provider.streams}
+        self.provider, self.world = provider, world
+        self.site = Site(folder, world, url, streams, provider=provider)
+        self.path = self.site.config / "acme.yaml"
+        settings = provider.settings(world, url)
+        self.secrets = [part for name in provider.secrets for part in parts(settings[name])]
+        if marked:
+            self._mark(provider.sign_in(world, url, MARK))
         self.said: list[str] = []
+
+    def _mark(self, settings: dict[str, Any]) -> None:
+        document = json.loads(self.path.read_text())
+        self.secrets = [DAEMON]
+        for name, value in settings.items():
+            if isinstance(value, str) and value.startswith(MARK):
+                self.site.environment[name.upper()] = value
+                self.secrets.append(value)
+                settings = settings | {name: f"${{env:{name.upper()}}}"}
+        self.site.environment["DAEMON_TOKEN"] = DAEMON
+        document["connections"]["acme"]["settings"] = settings
+        document["daemon"] = {"token": "${env:DAEMON_TOKEN}", "encryption_keys": []}
+        self.path.write_text(json.dumps(document))
 
     def run(self, *arguments: str) -> None:
         done = self.site.process(*arguments)
         self.said.append(f"$ {arguments} → {done.returncode}\n{done.stdout}\n{done.stderr}")
+
+    def run_all(self) -> None:
+        for arguments in (*COMMANDS, ("schema", self.provider.name)):
+            self.run(*arguments)
 
     def everything(self) -> Iterator[tuple[str, bytes]]:
         for text in self.said:
@@ -78,117 +108,85 @@ COMMANDS = (
     ("show", "1", "--json"),
     ("plan",),
     ("records", "--connection", "acme", "--stream", "contacts", "--ndjson"),
-    ("schema", "google"),
     ("connectors", "--json"),
 )
 
 
-def tokens_of(world: GoogleWorld) -> list[str]:
-    """Every access token that the simulated token host has handed out."""
-    return list(world.credentials.tokens)
+ASKING = (("--debug", "-vv", "check"), ("import", "acme", "--json"))
+
+
+@pytest.fixture(params=PROVIDERS.values(), ids=str)
+def provider(request: pytest.FixtureRequest) -> Provider:
+    found: Provider = request.param
+    return found
 
 
 @pytest.fixture
-def world() -> GoogleWorld:
-    return tiny_organisation(3)
+def world(provider: Provider) -> Any:
+    return provider.unhurried(provider.tiny(3, SimClock()))
 
 
-def service_account_site(folder: Path, world: GoogleWorld, url: str) -> Searched:
-    site = Site(folder, world, url, STREAMS)
-    key = json.loads((folder / "service_account").read_text())["private_key"]
-    return Searched(site, pem_lines(key))
-
-
-def installed_app_site(folder: Path, world: GoogleWorld, url: str, secret: str, refresh: str) -> Searched:
-    site = Site(folder, world, url, STREAMS)
-    document = json.loads((site.config / "acme.yaml").read_text())
-    settings = document["connections"]["acme"]["settings"]
-    for name in ("service_account", "admin"):
-        del settings[name]
-    settings |= {
-        "client_id": world.client_id,
-        "client_secret": "${env:CLIENT_SECRET}",
-        "refresh_token": "${env:REFRESH_TOKEN}",
-    }
-    document["daemon"] = {"token": "${env:DAEMON_TOKEN}", "encryption_keys": []}
-    (site.config / "acme.yaml").write_text(json.dumps(document))
-    daemon = f"{MARK}-daemon-token"
-    site.environment |= {"CLIENT_SECRET": secret, "REFRESH_TOKEN": refresh, "DAEMON_TOKEN": daemon}
-    return Searched(site, [secret, refresh, daemon])
-
-
-def run_all(searched: Searched) -> None:
-    for arguments in COMMANDS:
-        searched.run(*arguments)
-
-
-def with_daemon(searched: Searched) -> None:
-    with searched.site.daemon() as daemon:
-        searched.said.append(json.dumps(daemon.sync()))
-        searched.run("status", "--json")
-        searched.run("sync", "all", "--json")
-
-
-def test_a_private_key_and_access_tokens_leave_no_trace(world: GoogleWorld, tmp_path: Path) -> None:
-    with serve(google_app(world)) as server:
-        searched = service_account_site(tmp_path / "a", world, server.url)
-        run_all(searched)
-        with_daemon(searched)
-        searched.secrets += tokens_of(world)
-        assert len(searched.secrets) > 20
+def test_a_credential_and_access_tokens_leave_no_trace(provider: Provider, world: Any, tmp_path: Path) -> None:
+    with serve(provider.app(world)) as server:
+        searched = Searched(tmp_path, provider, world, server.url)
+        searched.run_all()
+        with searched.site.daemon() as daemon:
+            searched.said.append(json.dumps(daemon.sync()))
+            searched.run("status", "--json")
+            searched.run("sync", "all", "--json")
+        searched.secrets += provider.tokens(world)
+        assert provider.tokens(world)
         assert '"completed"' in "".join(searched.said)
         assert searched.leaks() == []
 
 
-def test_refused_credentials_leave_no_trace(world: GoogleWorld, tmp_path: Path) -> None:
-    secret, refresh = f"GOCSPX-{MARK}-client", f"1//{MARK}-refresh"
-    with serve(google_app(world)) as server:
-        searched = installed_app_site(tmp_path / "b", world, server.url, secret, refresh)
-        run_all(searched)
-        assert "SYN-GOOGLE" in "".join(searched.said)
+def test_refused_credentials_leave_no_trace(provider: Provider, world: Any, tmp_path: Path) -> None:
+    with serve(provider.app(world)) as server:
+        searched = Searched(tmp_path, provider, world, server.url, marked=True)
+        searched.run_all()
+        assert f"SYN-{provider.name.upper()}" in "".join(searched.said)
+        assert len(searched.secrets) > 1
         assert searched.leaks() == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 500, 200])
-def test_a_token_host_that_echoes_secrets_spreads_none(world: GoogleWorld, tmp_path: Path, status: int) -> None:
-    secret, refresh = f"GOCSPX-{MARK}-client", f"1//{MARK}-refresh"
-    text = f"bad secret {secret} with {refresh} and {urllib.parse.quote(refresh, safe='')}"
-    answer = json.dumps({"error": "invalid_grant", "error_description": text, "id_token": secret}).encode()
-    with serve(google_app(world)) as server:
-        world.faults.raw(status, answer, api="token", times=None)
-        searched = installed_app_site(tmp_path / "c", world, server.url, secret, refresh)
-        for arguments in (
-            ("import", "acme"),
-            ("--debug", "-vv", "check"),
-            ("check", "--json"),
-            ("import", "acme", "--json"),
-        ):
+def test_a_token_host_that_echoes_secrets_spreads_none(
+    provider: Provider, world: Any, tmp_path: Path, status: int
+) -> None:
+    with serve(provider.app(world)) as server:
+        searched = Searched(tmp_path, provider, world, server.url, marked=True)
+        text = " ".join(["bad", *searched.secrets[1:], *map(urllib.parse.quote, searched.secrets[1:])])
+        answer = {"error": "invalid_grant", "error_description": text, "id_token": searched.secrets[-1]}
+        world.faults.raw(status, json.dumps(answer).encode(), method=provider.token, times=None)
+        for arguments in ASKING[:1] if status == 500 else ASKING:  # a host that is down is asked for up to a minute
             searched.run(*arguments)
         assert searched.leaks() == []
 
 
-def test_an_api_that_echoes_the_access_token_spreads_none(world: GoogleWorld, tmp_path: Path) -> None:
-    with serve(google_app(world)) as server:
-        searched = service_account_site(tmp_path / "d", world, server.url)
+def test_an_api_that_echoes_the_access_token_spreads_none(provider: Provider, world: Any, tmp_path: Path) -> None:
+    with serve(provider.app(world)) as server:
+        searched = Searched(tmp_path, provider, world, server.url)
         searched.run("import", "acme")
         with searched.site.daemon() as daemon:
             searched.said.append(json.dumps(daemon.sync()))
-            tokens = " ".join(tokens_of(world))
-            error = {"error": {"code": 403, "message": f"no {tokens}", "status": "PERMISSION_DENIED"}}
-            world.credentials.tokens.clear()  # what the daemon holds is refused, and it asks for more
-            world.faults.raw(403, json.dumps(error).encode(), api="people", times=None)
+            tokens = list(provider.tokens(world))
+            error = {"error": {"code": 403, "message": f"no {' '.join(tokens)}", "status": "PERMISSION_DENIED"}}
+            provider.tokens(world).clear()  # what the daemon holds is refused, and it asks for more
+            world.faults.raw(403, json.dumps(error).encode(), api=provider.apis["contacts"], times=None)
             searched.said.append(json.dumps(daemon.sync()))
-        searched.secrets += tokens.split()[1:]  # the first is of the import, another process
+        searched.secrets += tokens[1:]  # the first is of the import, another process
         searched.run("show", "2", "--json")
-        searched.secrets += tokens_of(world)
+        searched.secrets += provider.tokens(world)
         assert searched.leaks() == []
 
 
-def test_a_secret_written_into_the_yaml_is_refused_and_not_repeated(world: GoogleWorld, tmp_path: Path) -> None:
-    with serve(google_app(world)) as server:
-        secret, refresh = f"GOCSPX-{MARK}-client", f"1//{MARK}-refresh"
-        searched = installed_app_site(tmp_path / "e", world, server.url, secret, refresh)
-        path = searched.site.config / "acme.yaml"
+def test_a_secret_written_into_the_yaml_is_refused_and_not_repeated(
+    provider: Provider, world: Any, tmp_path: Path
+) -> None:
+    with serve(provider.app(world)) as server:
+        searched = Searched(tmp_path, provider, world, server.url, marked=True)
+        path = searched.path
+        secret = searched.site.environment["CLIENT_SECRET"]
         path.write_text(path.read_text().replace("${env:CLIENT_SECRET}", secret))
         for arguments in (("validate",), ("validate", "--json"), ("sync", "all"), ("run",), ("plan",)):
             searched.run(*arguments)

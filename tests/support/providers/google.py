@@ -120,6 +120,11 @@ class Google(Provider):
             "endpoints": world.endpoints(url),
         }
 
+    def sign_in(self, world: GoogleWorld, url: str, mark: str) -> dict[str, Any]:
+        """Those of an installed app: a service account's key cannot be marked."""
+        settings = {"client_id": world.client_id, "endpoints": world.endpoints(url)}
+        return settings | {name: f"{mark}-{name}" for name in ("client_secret", "refresh_token")}
+
     def expected(self, world: GoogleWorld, stream: str) -> dict[Key, Mapping[str, Any]]:
         out: dict[Key, Mapping[str, Any]] = {}
         for user in world.users.values():

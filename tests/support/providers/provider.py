@@ -102,6 +102,21 @@ class Provider(ABC):
     def settings(self, world: Any, url: str) -> dict[str, Any]:
         """The connection's settings, all in clear, when the world is served at `url`."""
 
+    def sign_in(self, world: Any, url: str, mark: str) -> dict[str, Any]:
+        """Settings whose every secret begins with `mark`, and is refused."""
+        return self.settings(world, url) | {name: f"{mark}-{name}" for name in self.secrets}
+
+    def unhurried(self, world: Any) -> Any:
+        """The world without the provider's quotas, which processes would wait for in real time."""
+        if hasattr(world, "limits"):
+            world.limits.enabled = False
+        return world
+
+    def tokens(self, world: Any) -> dict[str, Any]:
+        """The live access tokens by their text; emptied, all are refused."""
+        tokens: dict[str, Any] = world.credentials.tokens
+        return tokens
+
     @abstractmethod
     def expected(self, world: Any, stream: str) -> dict[Key, Mapping[str, Any]]:
         """What the mirror must hold live."""
