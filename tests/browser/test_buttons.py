@@ -210,7 +210,7 @@ def test_errors_of_a_run_lead_to_what_to_do(visit: Visit, screenshots: Path) -> 
     error = visit.page.locator(".errors li").first
     expect(error).to_contain_text("grace.hopper@acme.example")
     expect(error).to_contain_text("What to do")
-    visit.page.get_by_text("calendar: ").first.click()
+    visit.page.get_by_text("accounts in detail").first.click()
     visit.page.screenshot(path=screenshots / "run-partial-light.png", full_page=True)
     assert visit.faults() == []
     code = error.get_by_role("link").first.inner_text()
@@ -225,6 +225,22 @@ def test_the_history_has_the_same_in_table_and_chart(visit: Visit) -> None:
     titles = visit.page.locator("svg.chart rect title").all_text_contents()
     told = {f"run {run['run']}: {run['counts'][kind]} {kind}" for run in runs for kind in ("new", "updated", "deleted", "failed", "held", "unchanged") if run["counts"][kind]}  # fmt: skip
     assert set(titles) == told
+
+
+def test_a_changed_record_shows_what_it_was_before(visit: Visit) -> None:
+    site = visit.site
+    with site.world.lock:
+        name = site.editor.add_contact(site.ada, names=[{"givenName": "Before"}])
+    site.sync("acme-contacts")
+    with site.world.lock:
+        site.editor.edit_contact(site.ada, name, names=[{"givenName": "Afterwards"}])
+    site.sync("acme-contacts")
+    visit.go("/records?in=acme/contacts")
+    visit.page.locator("tbody th a").first.click()
+    expect(visit.page.get_by_role("heading", level=1)).to_have_text("Afterwards")
+    expect(visit.page.locator("section:has(#versions) tbody tr")).to_have_count(1)
+    expect(visit.page.locator("section:has(#versions) tbody")).to_contain_text("Before")
+    assert visit.faults() == []
 
 
 @pytest.mark.parametrize("name", ["acme-contacts", "acme-files"])

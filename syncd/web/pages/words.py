@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 __all__ = ["FILTERS", "Now", "clean"]
 
@@ -21,6 +21,7 @@ Now = Callable[[], datetime]
 HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ue000-\uf8ff\ud800-\udfff]"
 )
+TICKS = re.compile("`([^`]{1,200})`")
 UNITS = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 SIZES = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -120,6 +121,11 @@ def relative(value: str | None, now: datetime) -> str:
     return f"{text} ago" if seconds > 0 else f"in {text}"
 
 
+def ticks(value: str | None) -> Markup:
+    """A text of ours in which `commands` stand in back ticks."""
+    return Markup(TICKS.sub(r"<code>\1</code>", str(escape(clean(value or "")))))  # noqa: S704 - escaped just before
+
+
 def texts(value: Any) -> list[str]:
     """The texts of a list of addresses or people, however a connector writes them."""
     if value is None or value == "":
@@ -147,4 +153,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "size": size,
     "span": span,
     "texts": texts,
+    "ticks": ticks,
 }

@@ -6,6 +6,7 @@ import pytest
 
 from syncd.sdk import Record
 from syncd.store import Wanted
+from syncd.store.database import Tx
 from syncd.store.search import words_of
 
 
@@ -128,3 +129,20 @@ def test_one_record_shows_its_payload_and_its_versions(people: Any) -> None:
 
 def test_a_word_is_cut_where_the_index_cuts() -> None:
     assert words_of("Ann.Miller@acme.example, it's") == ["Ann", "Miller", "acme", "example", "it", "s"]
+
+
+def test_the_numbers_of_a_thousand_syncs_cost_a_few_statements(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    rows = Tx.rows
+
+    def counted(tx: Tx, sql: str, parameters: Any = ()) -> Any:
+        asked.append(sql)
+        return rows(tx, sql, parameters)
+
+    monkeypatch.setattr(Tx, "rows", counted)
+    wanted = [("acme", f"stream-{n}") for n in range(999)] + [("acme", "contacts")]
+    found = people.run(people.store.numbers(wanted))
+    running, over = people.run(people.store.latest_runs(["all", *(f"sync-{n}" for n in range(999))]))
+    assert [(one.stream, one.records) for one in found if one.records] == [("contacts", 3)]
+    assert (running, over) == ({"all": people.number}, {})
+    assert len(asked) < 10

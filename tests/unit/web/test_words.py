@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from syncd.web.pages.charts import stacked
-from syncd.web.pages.words import absolute, clean, compact, day, relative, size, span, texts
+from syncd.web.pages.words import absolute, clean, compact, day, relative, size, span, texts, ticks
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -56,6 +56,11 @@ def test_people_however_a_connector_writes_them() -> None:
     assert texts(given) == ["a@x.example", "b@x.example (accepted)", "C <c@x.example>"]
     assert texts({"name": "D"}) == ["D"]
     assert texts(None) == []
+
+
+def test_commands_in_back_ticks_are_set_apart_and_nothing_else_is_markup() -> None:
+    assert ticks("run `syncd check <b>` & see") == "run <code>syncd check &lt;b&gt;</code> &amp; see"
+    assert ticks("one ` alone") == "one ` alone"
 
 
 def test_characters_that_hide_or_turn_text_are_shown() -> None:
