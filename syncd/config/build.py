@@ -27,6 +27,7 @@ from .model import (
     Discovery,
     EverySchedule,
     MaxDelete,
+    Referred,
     Retention,
     Schedule,
     SyncConfig,
@@ -49,12 +50,12 @@ def build(merged: Merged, folder: str) -> Config:
 
 
 def plain(value: Any) -> Any:
-    """A value without traces of where it came from; secrets as Secret."""
+    """A value without traces of where it came from, but for what a reference gave; secrets as Secret."""
     match value:
         case SecretText():
             return value.secret
         case Text():
-            return str(value)
+            return Referred(value, value.reference)
         case dict():
             return {key: plain(item) for key, item in value.items()}
         case list():
@@ -98,7 +99,7 @@ def _connection(entry: Entry) -> ConnectionConfig:
 
 
 def _filter(accounts: Block) -> AccountFilter:
-    return AccountFilter(*(tuple(map(str, accounts.get(key, ()))) for key in ("include", "exclude")))
+    return AccountFilter(*(tuple(map(plain, accounts.get(key, ()))) for key in ("include", "exclude")))
 
 
 def _limits(given: dict[str, Any]) -> ConnectionLimits:

@@ -2,7 +2,7 @@
 
 Public: diff, Difference, FieldChange, Change, Effect, Block.
 
-Values are shown as text; a secret as its reference, so a difference may be printed and logged. Two Configs are
+Values are shown as text; a secret, and whatever else a reference gave, as that reference, so a difference may be printed and logged. Two Configs are
 comparable only when both were read the same way (`check_values`).
 """
 
@@ -22,6 +22,7 @@ from .model import (
     Deletions,
     EverySchedule,
     MaxDelete,
+    Referred,
     SyncConfig,
 )
 
@@ -242,6 +243,7 @@ def _brake(value: MaxDelete) -> str:
 
 _DISPLAYS: dict[type, Callable[[Any], str]] = {
     Secret: lambda value: value.reference,
+    Referred: lambda value: value.reference,
     bool: lambda value: "true" if value else "false",
     timedelta: _duration,
     CronSchedule: _cron,

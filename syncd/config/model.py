@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Self
 
 from syncd.sdk import JSON, Account, Secret
 
@@ -24,6 +24,7 @@ __all__ = [
     "EverySchedule",
     "MaxDelete",
     "Place",
+    "Referred",
     "Retention",
     "Schedule",
     "SyncConfig",
@@ -37,6 +38,20 @@ class Place:
     file: str
     line: int
     column: int
+
+
+class Referred(str):
+    """A text that a `${…}` reference gave. What is shown to people is `reference`, as the operator wrote it.
+
+    Nobody but its user needs the value, and whoever may propose a folder must not see by it what the daemon can read.
+    """
+
+    reference: str
+
+    def __new__(cls, value: str, reference: str = "") -> Self:
+        made = super().__new__(cls, value)
+        made.reference = reference
+        return made
 
 
 class Discovery(StrEnum):

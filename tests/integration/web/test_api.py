@@ -179,6 +179,21 @@ async def test_a_folder_is_validated_without_reading_anything_outside_it(web: We
             assert "syncd-plan-" not in answer.text
 
 
+async def test_a_plan_does_not_show_what_a_proposed_folder_has_the_daemon_read(web: Web) -> None:
+    outside = web.site.folder / "outside"
+    outside.write_text("only-the-daemon-may-read-this")
+    proposed = json.loads((web.site.config / "acme.yaml").read_text())
+    proposed["connections"]["acme"]["settings"]["world"] = f"${{file:{outside}}}"
+    proposed["connections"]["acme"]["accounts"] = {"include": [f"${{file:{outside}}}@x"]}
+    async with web.client() as client:
+        body = {"folder": "/x", "files": {"a.yaml": json.dumps(proposed)}}
+        answer = await client.post("/api/v1/plan", json=body)
+    assert answer.status_code == 200
+    fields = {one["path"]: one["after"] for one in answer.json()["changes"][0]["fields"]}
+    assert fields["settings.world"] == f"${{file:{outside}}}"
+    assert "only-the-daemon" not in answer.text
+
+
 async def test_each_answer_fits_its_description(web: Web) -> None:
     """The document is written by hand beside the answers: this is what holds them together."""
     await web.sync()
