@@ -1,7 +1,7 @@
 """How fast the store takes pages: python bench/store.py [records] [page size].
 
 Prints records per second for a first insert, an unchanged full round, an unchanged delta, a fully changed one, and the
-time of a page without items.
+time of a page without items; then the same with an encryption key.
 """
 
 import asyncio
@@ -64,9 +64,11 @@ async def empty_pages(store: SqlStore, run: int, part: PartitionRow, count: int)
     )
 
 
-async def main(count: int, size: int, make: Callable[[int, int, str], list[Page]] = made) -> None:
+async def main(
+    count: int, size: int, make: Callable[[int, int, str], list[Page]] = made, keys: Sequence[bytes] = ()
+) -> None:
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
-        store = open_store(Path(folder), SystemClock())
+        store = open_store(Path(folder), SystemClock(), keys=keys)
         await store.bind_connection("acme", "google", None)
         imported = await store.import_accounts("acme", [Account("1", "ann@acme.example")], NOW)
         run = await store.start_run("all", "acme", Trigger.MANUAL, RunScope(), NOW)
@@ -81,4 +83,7 @@ async def main(count: int, size: int, make: Callable[[int, int, str], list[Page]
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*(int(value) for value in (sys.argv[1:] + ["100000", "1000"][len(sys.argv) - 1 :]))))
+    many, page = (int(value) for value in (sys.argv[1:] + ["100000", "1000"][len(sys.argv) - 1 :]))
+    asyncio.run(main(many, page))
+    print("with an encryption key")
+    asyncio.run(main(many, page, keys=(os.urandom(32),)))

@@ -34,7 +34,7 @@ PLAIN, PACKED = MARKS
 HEAD = 3  # bytes: mark and number
 NONCE = 12
 LARGEST_KEY = 2**16 - 1
-WORTH_PACKING = 256  # bytes of a payload from which compressing it pays
+WORTH_PACKING = 2048  # bytes of a payload from which compressing pays: unpacking costs as much as parsing 4 KiB
 
 
 _threads = threading.local()  # a compressor each: making one costs more than what it does
