@@ -200,7 +200,10 @@ class _Daemon:
         bound = bind_socket(path)
         try:
             self._begin("api", serve(app, [bound], self._silent))
-            self._begin("tcp", Tcp(app, lambda: parts.config.daemon.listen, parts.clock).run(self._silent))
+            tcp = Tcp(
+                app, lambda: parts.config.daemon.listen, parts.clock, lambda why: setattr(parts, "unreachable", why)
+            )
+            self._begin("tcp", tcp.run(self._silent))
             self._begin("chores", self._chores(control).run())
             self._begin("reloads", self._reload(control))
             log.info(

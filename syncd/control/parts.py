@@ -35,6 +35,7 @@ class Parts:
     config: Config = field(default_factory=Config)
     problems: Sequence[Problem] = ()
     daemon: dict[str, object] | None = None
+    unreachable: str = ""  # why `daemon.listen` is not answered, if it is not
     notices: Notices = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +56,7 @@ class Parts:
         found = self.plugins.connectors.get(connection.connector)
         if found is None:
             raise ControlError(f"the connector {connection.connector!r} is not installed", code="SYN-PLUGIN-002")
-        return found
+        return found.configured(connection.settings)
 
     def streams(self, sync: SyncConfig, given: Sequence[str]) -> tuple[str, ...]:
         """The streams of a sync, narrowed to those given. Raises ControlError for one that it does not have."""

@@ -13,7 +13,7 @@ from syncd.store import StreamNumbers, SyncState
 
 from .parts import Parts
 from .pauses import Pauses, enabled
-from .views import channel_problem, problem_json, time_json
+from .views import channel_problem, listen_problem, problem_json, time_json
 
 __all__ = ["status"]
 
@@ -32,6 +32,7 @@ async def status(parts: Parts, pauses: Pauses, names: Collection[str] | None = N
         "daemon": parts.daemon,
         "problems": [
             *[problem_json(problem) for problem in parts.problems],
+            *([listen_problem(parts.unreachable)] if parts.unreachable else []),
             *[channel_problem(one) for one in await parts.notices.channels() if one.error is not None],
         ],
         "syncs": [

@@ -1,6 +1,6 @@
 """Values as the JSON that the contract names.
 
-Public: channel_json, channel_problem, connectors_json, difference_json, notice_json, problem_json, time_json.
+Public: channel_json, channel_problem, connectors_json, difference_json, listen_problem, notice_json, problem_json, time_json.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ __all__ = [
     "channel_problem",
     "connectors_json",
     "difference_json",
+    "listen_problem",
     "notice_json",
     "problem_json",
     "time_json",
@@ -55,6 +56,12 @@ def channel_problem(channel: "ChannelState") -> dict[str, Any]:
     message = f"the notice channel {channel.name} fails since {time_json(channel.since)}: {channel.error}"
     hint = "`syncd notify --test` tries it; what waits is sent once it works again"
     return {"file": "", "line": 0, "column": 0, "path": "daemon.notify", "message": message, "hint": hint}
+
+
+def listen_problem(why: str) -> dict[str, Any]:
+    """An address that cannot be had as an element of `problems`."""
+    hint = "free the address or change daemon.listen: it is tried again every few seconds [SYN-API-005]"
+    return {"file": "", "line": 0, "column": 0, "path": "daemon.listen", "message": why, "hint": hint}
 
 
 def difference_json(difference: "Difference") -> dict[str, Any]:

@@ -91,10 +91,14 @@ class Tcp:
     An address that cannot be had is tried again and again; meanwhile the one before is answered, and all else goes on.
     """
 
-    def __init__(self, app: FastAPI, wanted: Callable[[], str], clock: Clock) -> None:
+    def __init__(
+        self, app: FastAPI, wanted: Callable[[], str], clock: Clock, trouble: Callable[[str], None] = lambda why: None
+    ) -> None:
+        """`trouble` is told why the address cannot be had, and "" once it can."""
         self._app = app
         self._wanted = wanted
         self._clock = clock
+        self._trouble = trouble
         self._door: _Door | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._failed: tuple[str, float] | None = None  # the address, and when it is tried again
@@ -123,6 +127,8 @@ class Tcp:
         if self._door is not None and self._door.task.done():
             self._door = None
         if self._door is not None and self._door.listen == wanted:
+            self._failed = None
+            self._trouble("")
             return
         if self._failed is not None and self._failed[0] == wanted and now < self._failed[1]:
             return
@@ -154,7 +160,6 @@ class Tcp:
         task = asyncio.create_task(serve(self._app, bound, stop), name=f"api on {listen}")
         addresses = [_shown(one) for one in bound]
         self._door = _Door(listen, addresses, bound[0].getsockname()[1], stop, task)
-        self._failed = None
         log.info("listening", addresses=addresses)
 
     def _leave(self) -> None:
@@ -169,8 +174,10 @@ class Tcp:
 
     def _tell(self, wanted: str, error: OSError) -> None:
         goes_on = f"{self._door.listen} is answered as before" if self._door else "the unix socket is answered"
+        why = f"cannot listen on {wanted}: {(error.strerror or str(error)).lower()}; {goes_on}"
+        self._trouble(why)
         log.error(
-            f"cannot listen on {wanted}: {(error.strerror or str(error)).lower()}; {goes_on}",
+            why,
             code="SYN-API-005",
             hint=f"free the address or change daemon.listen; it is tried again every {AGAIN:.0f} s",
         )

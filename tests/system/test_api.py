@@ -127,9 +127,11 @@ def test_an_address_in_use_keeps_the_daemon_from_nothing_else(site: FakeSite) ->
         _configure(site, listen=f"127.0.0.1:{other.getsockname()[1]}")
         with site.daemon() as daemon:
             daemon.until(lambda: "SYN-API-005" in daemon.log.read_text())
-            assert daemon.status()["daemon"]["running"] is True
+            (problem,) = daemon.status()["problems"]
+            assert (problem["path"], "already in use" in problem["message"]) == ("daemon.listen", True)
             other.close()
             _address(daemon)
+            daemon.until(lambda: not daemon.status()["problems"])
 
 
 def test_an_open_address_without_a_token_is_an_invalid_folder(site: FakeSite) -> None:
