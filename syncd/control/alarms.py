@@ -15,6 +15,7 @@ from .pauses import Pauses, enabled
 __all__ = ["Alarms"]
 
 EVERY = timedelta(seconds=10)  # between two looks that nothing asked for
+REST = 10  # times as long as a look has taken, nobody looks again: however much happens, this costs little
 OF_A_COMMAND = (CREDENTIAL_REFUSED, PAUSED, HELD)  # what a process that is no daemon can judge
 
 
@@ -25,7 +26,8 @@ class Alarms:
         self._parts = parts
         self._pauses = pauses
         self._nudged = parts.daemon is not None
-        self._looked: float | None = None
+        self._looked = float("-inf")
+        self._took = 0.0
         self._watched: dict[str, tuple[Schedule, datetime]] = {}
 
     async def adopt(self, config: Config) -> None:
@@ -41,8 +43,9 @@ class Alarms:
 
     async def tick(self) -> None:
         """Look if there is a reason to, and let what waits be sent."""
-        now = self._parts.clock.monotonic()
-        if self._nudged or self._looked is None or now - self._looked >= EVERY.total_seconds():
+        ago = self._parts.clock.monotonic() - self._looked
+        every = EVERY.total_seconds()
+        if ago >= (min(every, REST * self._took) if self._nudged else every):
             await self.check()
         self._parts.notices.deliver()
 
@@ -61,6 +64,7 @@ class Alarms:
         judged = KINDS if self._parts.daemon is not None else OF_A_COMMAND
         found = [one for one in await asyncio.to_thread(occasions, facts) if one.kind in judged]
         await self._parts.notices.settle(found, judged, lambda row: ending(row, config))
+        self._took = self._parts.clock.monotonic() - self._looked
 
     async def _situation(self, config: Config) -> Situation:
         parts, states = self._parts, await self._pauses.states(config)
