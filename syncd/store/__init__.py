@@ -3,7 +3,7 @@
     store = open_store(state_dir, clock)
 
 Public: open_store, vaults (what sign-ins must remember), SqlStore (implements `syncd.engine.ports.Store`; read side and upkeep beside it), SyncState,
-StreamNumbers, Wanted and Listing (a look around), NoticeRow, NoticePlan and MessageRow (notices to operators), and the errors StoreUnusable, NewerSchema, StoreFailed, KeysMissing, BadKey, Damaged, FeedTooOld; parse_key and generate, for encryption keys.
+StreamNumbers, Measures (with StreamMeasure and RunMeasure), Wanted and Listing (a look around), NoticeRow, NoticePlan and MessageRow (notices to operators), and the errors StoreUnusable, NewerSchema, StoreFailed, KeysMissing, BadKey, Damaged, FeedTooOld; parse_key and generate, for encryption keys.
 
 How data is kept stands in docs/store-format.md; the rules of the page transaction in
 docs/decisions/0002-page-transaction.md.
@@ -12,6 +12,7 @@ docs/decisions/0002-page-transaction.md.
 from .browse import Listing, Wanted
 from .errors import BadKey, Damaged, FeedTooOld, KeysMissing, NewerSchema, StoreFailed, StoreUnusable
 from .keys import generate, parse_key
+from .measures import Measures, RunMeasure, StreamMeasure
 from .notices import MessageRow, NoticePlan, NoticeRow
 from .queries import StreamNumbers
 from .rotate import Rotation
@@ -25,14 +26,17 @@ __all__ = [
     "FeedTooOld",
     "KeysMissing",
     "Listing",
+    "Measures",
     "MessageRow",
     "NewerSchema",
     "NoticePlan",
     "NoticeRow",
     "Rotation",
+    "RunMeasure",
     "SqlStore",
     "StoreFailed",
     "StoreUnusable",
+    "StreamMeasure",
     "StreamNumbers",
     "SyncState",
     "Wanted",

@@ -67,6 +67,7 @@ from .browse import Listing, Wanted
 from .contents import Blobs, Download
 from .database import Database, Tx
 from .errors import StoreFailed, StoreUnusable
+from .measures import Measures, measures
 from .notices import MessageRow, NoticePlan, NoticeRow
 from .owners import Owners
 from .queries import StreamNumbers
@@ -83,11 +84,18 @@ READERS = 4  # threads
 
 
 def open_store(
-    state_dir: Path, clock: Clock, url: str = "sqlite", *, read_only: bool = False, keys: Sequence[bytes] = ()
+    state_dir: Path,
+    clock: Clock,
+    url: str = "sqlite",
+    *,
+    read_only: bool = False,
+    keys: Sequence[bytes] = (),
+    observe: Callable[[float], None] | None = None,
 ) -> "SqlStore":
     """Open the store in a state directory; make or migrate it as needed. A `read_only` one does neither.
 
-    `keys`: the operator's encryption keys; the first encrypts, all decrypt. Raises StoreUnusable if the directory or the
+    `keys`: the operator's encryption keys; the first encrypts, all decrypt. `observe` is told how long each transaction
+    of the writer took. Raises StoreUnusable if the directory or the
     database cannot be used, NewerSchema if a newer syncd has written it, KeysMissing if other keys are needed.
     """
     blobs = Blobs(state_dir)
@@ -110,7 +118,7 @@ def open_store(
         database.close()
         raise
     blobs.cipher = database.cipher
-    return SqlStore(database, blobs, Owners(state_dir), clock, keys)
+    return SqlStore(database, blobs, Owners(state_dir), clock, keys, observe)
 
 
 class SqlStore:
@@ -121,7 +129,13 @@ class SqlStore:
     """
 
     def __init__(
-        self, database: Database, blobs: Blobs, owners: Owners, clock: Clock, keys: Sequence[bytes] = ()
+        self,
+        database: Database,
+        blobs: Blobs,
+        owners: Owners,
+        clock: Clock,
+        keys: Sequence[bytes] = (),
+        observe: Callable[[float], None] | None = None,
     ) -> None:
         self.path = database.path
         self.cipher = database.cipher
@@ -131,7 +145,7 @@ class SqlStore:
         self._clock = clock
         self._keys = tuple(keys)
         self._readers = ThreadPoolExecutor(READERS, "store-read")
-        self._writer = None if database.read_only else Writer(database)
+        self._writer = None if database.read_only else Writer(database, observe)
         self._cleaned = False
         search = SearchIndex(database.path.parent)
         self._search = None if database.cipher.sealing else search
@@ -504,6 +518,15 @@ class SqlStore:
     async def numbers(self, streams: Sequence[tuple[str, str]]) -> list[StreamNumbers]:
         """Accounts, records, held deletions and freshness of (connection, stream) pairs."""
         return await self._read(lambda tx: queries.numbers(tx, streams))
+
+    async def measures(self) -> Measures:
+        """Numbers of all streams and syncs at once, for metrics."""
+        return await self._read(measures)
+
+    @property
+    def commits(self) -> int:
+        """How many transactions this process has committed: while it stays the same, so does all that it has written."""
+        return 0 if self._writer is None else self._writer.commits
 
     async def organization(self, connection: str) -> str | None:
         """The organisation that the connection is bound to, since its first import."""

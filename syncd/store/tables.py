@@ -303,7 +303,7 @@ class ContentRetry(Table, table=True):
 
 
 class Run(Table, table=True):
-    __table_args__ = (Index(None, "sync", "id"), Index(None, "status"))
+    __table_args__ = (Index(None, "sync", "id"), Index(None, "sync", "status", "id"), Index(None, "status"))
     id: int = key()
     sync: str = text()
     connection: str = text()

@@ -111,6 +111,7 @@ def upgrade() -> None:
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_run_status"), ["status"], unique=False)
         batch_op.create_index(batch_op.f("ix_run_sync_id"), ["sync", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_run_sync_status_id"), ["sync", "status", "id"], unique=False)
 
     op.create_table(
         "seen",
