@@ -29,7 +29,7 @@ PAGES = {
     "codes": "/errors",
     "code": "/errors/SYN-AUTH-001",
 }
-LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 375), "phone-dark": ("dark", 375)}
+LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "phone": ("light", 375)}
 
 
 @pytest.mark.parametrize("name", PAGES)
