@@ -165,11 +165,11 @@ def _checked(connector: object) -> ConnectorInfo:
     if not NAME.fullmatch(info.name):
         raise Unusable(f"the name {info.name!r} is not made of a-z, 0-9, - and _")
     _check_schema("settings_schema", info.settings_schema)
-    _check_streams(connector.streams())
+    _check_streams(connector.streams(), may_be_none=connector.can_be_configured)
     return info
 
 
-def _check_streams(streams: Sequence[Stream]) -> None:
+def _check_streams(streams: Sequence[Stream], *, may_be_none: bool) -> None:
     seen: set[str] = set()
     for stream in streams:
         info = getattr(stream, "info", None)
@@ -179,7 +179,7 @@ def _check_streams(streams: Sequence[Stream]) -> None:
             raise Unusable(f"the stream name {info.name!r} is used twice, or not made of a-z, 0-9, - and _")
         seen.add(info.name)
         _check_schema(f"options_schema of {info.name}", info.options_schema)
-    if not seen:
+    if not seen and not may_be_none:
         raise Unusable("it has no streams")
 
 

@@ -3,8 +3,9 @@
 Public: Catalog, InstalledConnector.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import jsonschema
 
@@ -14,16 +15,24 @@ __all__ = ["Catalog", "InstalledConnector"]
 
 Schema = Mapping[str, JSON]
 Scheme = Callable[[str], str]
+Settings = Mapping[str, Any]
+Finding = tuple[Sequence[str | int], str]  # a place below the settings, and what is wrong there
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledConnector:
-    """A connector's name, the schema of its `settings`, and per stream the schema of its options."""
+    """A connector's name, the schema of its `settings`, and per stream the schema of its options.
+
+    `configured` gives the streams of a connection from its settings, where these say which there are; it raises
+    ValueError for settings that are of no use. `problems`: what the connector finds wrong with settings besides.
+    """
 
     name: str
     title: str = ""
     settings: Schema = field(default_factory=dict)
     streams: Mapping[str, Schema] = field(default_factory=dict)
+    configured: Callable[[Settings], Mapping[str, Schema]] | None = field(default=None, compare=False)
+    problems: Callable[[Settings], Iterable[Finding]] = field(default=lambda _: (), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +70,22 @@ class Catalog:
 
 def _describe(connector: Connector) -> InstalledConnector:
     info = connector.info
+    jsonschema.Draft202012Validator.check_schema(info.settings_schema)
+    return InstalledConnector(
+        info.name,
+        info.title or info.name,
+        info.settings_schema,
+        _streams(connector),
+        (lambda settings: _streams(connector.configured(settings))) if connector.can_be_configured else None,
+        connector.problems,
+    )
+
+
+def _streams(connector: Connector) -> dict[str, Schema]:
     streams = {stream.info.name: stream.info.options_schema for stream in connector.streams()}
-    for schema in (info.settings_schema, *streams.values()):
+    for schema in streams.values():
         jsonschema.Draft202012Validator.check_schema(schema)
-    return InstalledConnector(info.name, info.title or info.name, info.settings_schema, streams)
+    return streams
 
 
 def _reason(error: Exception) -> str:

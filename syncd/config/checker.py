@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from .catalog import Catalog
+from .catalog import Catalog, Schema
 from .core import core_schema
 from .formats import FORMATS
 from .messages import problems_of, settled
@@ -36,11 +36,11 @@ class Checker:
             self._compiled[connector,] = _compile(settings_schema(self._catalog.connectors[connector]))
         return self._check(self._compiled[connector,], tree, path, settings)
 
-    def options(self, tree: Tree, path: Path, connector: str, stream: str, options: Any) -> list[Problem]:
-        """The options of a stream that the connector has."""
-        key = (connector, stream)
+    def options(self, tree: Tree, path: Path, owner: str, stream: str, own: Schema, options: Any) -> list[Problem]:
+        """The options of a stream, by its `own` schema. `owner` (a connector, or a connection) tells schemas apart."""
+        key = (owner, stream)
         if key not in self._compiled:
-            self._compiled[key] = _compile(options_schema(self._catalog.connectors[connector], stream))
+            self._compiled[key] = _compile(options_schema(own, stream))
         return self._check(self._compiled[key], tree, path, options)
 
     def _check(self, validator: Draft202012Validator, tree: Tree, base: Path, data: Any) -> list[Problem]:

@@ -23,9 +23,8 @@ def settings_schema(connector: InstalledConnector) -> dict[str, Any]:
     return _closed({"type": "object", **connector.settings})
 
 
-def options_schema(connector: InstalledConnector, stream: str) -> dict[str, Any]:
+def options_schema(own: Mapping[str, JSON], stream: str) -> dict[str, Any]:
     """The schema of a stream's options: the connector's own, and the common ones of a stream of that name."""
-    own = connector.streams[stream]
     properties = {**COMMON_OPTIONS.get(stream, {}), **own.get("properties", {})}
     return _closed({"type": "object", **own, "properties": properties})
 

@@ -60,7 +60,7 @@ def _of_connector(connector: InstalledConnector) -> Schema:
 def _definitions(connector: InstalledConnector) -> Schema:
     """Settings and options of a connector by their names in `$defs`."""
     parts = {"settings": settings_schema(connector)}
-    parts.update({f"streams.{name}": options_schema(connector, name) for name in connector.streams})
+    parts.update({f"streams.{name}": options_schema(own, name) for name, own in connector.streams.items()})
     return {f"{connector.name}.{part}": renamed(found, _ref(connector, part)["$ref"]) for part, found in parts.items()}
 
 

@@ -3,10 +3,10 @@
 Public: check.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .catalog import Catalog
+from .catalog import Catalog, InstalledConnector, Schema
 from .checker import Checker
 from .formats import Invalid, check_endpoint, is_loopback, parse_listen
 from .merge import Entry, Merged
@@ -56,8 +56,16 @@ def _connection(entry: Entry, catalog: Catalog, checker: Checker) -> Iterator[Pr
     settings = entry.data.get("settings")
     if settings is None or isinstance(settings, dict):
         path = (*entry.path, "settings")
-        yield from checker.settings(entry.tree, path, str(name), settings or {})
+        found = checker.settings(entry.tree, path, str(name), settings or {})
+        yield from found or _said_by(catalog.connectors[str(name)], entry, settings or {})
         yield from _endpoints(entry, settings or {})
+
+
+def _said_by(connector: InstalledConnector, entry: Entry, settings: dict[str, Any]) -> Iterator[Problem]:
+    """What the connector itself finds wrong with settings that keep to its schema."""
+    for place, message in connector.problems(settings):
+        path = ("settings", *place)
+        yield entry.problem(path, f"{phrase((*entry.path, *path))} {message}")
 
 
 def _not_installed(entry: Entry, name: str, catalog: Catalog) -> tuple[str, str]:
@@ -112,19 +120,33 @@ def _sync(entry: Entry, merged: Merged, catalog: Catalog, checker: Checker) -> I
         return
     connector = connection.data.get("connector")
     if _known(connector) and connector in catalog.connectors:
-        yield from _streams(entry, str(connector), catalog, checker)
+        installed = catalog.connectors[str(connector)]
+        streams = _known_streams(installed, connection)
+        if streams is not None:
+            owner = "connector" if installed.configured is None else "connection"
+            named = f"{owner} {shown(connector if installed.configured is None else name)}"
+            yield from _streams(entry, named, streams, checker)
 
 
-def _streams(entry: Entry, connector: str, catalog: Catalog, checker: Checker) -> Iterator[Problem]:
-    known = catalog.connectors[connector].streams
+def _known_streams(connector: InstalledConnector, connection: Entry) -> Mapping[str, Schema] | None:
+    """The streams of a connection; None where its settings are of no use, which is told where they stand."""
+    if connector.configured is None:
+        return connector.streams
+    try:
+        return connector.configured(connection.data.get("settings") or {})
+    except Exception:  # a plugin's own code, given settings that may be wrong in any way
+        return None
+
+
+def _streams(entry: Entry, owner: str, known: Mapping[str, Schema], checker: Checker) -> Iterator[Problem]:
     for step, stream, options in _streams_of(entry):
         path = ("streams", step)
         if stream not in known:
-            message = f"{phrase((*entry.path, 'streams'))}: connector {shown(connector)} has no stream {shown(stream)}"
-            hint = did_you_mean(stream, known) or f"there are {one_of(known)}"
+            message = f"{phrase((*entry.path, 'streams'))}: {owner} has no stream {shown(stream)}"
+            hint = did_you_mean(stream, known) or (f"there are {one_of(known)}" if known else "it has none")
             yield entry.problem(path, message, hint, key=True)
         elif isinstance(options, dict) and options:
-            yield from checker.options(entry.tree, (*entry.path, *path), connector, stream, options)
+            yield from checker.options(entry.tree, (*entry.path, *path), owner, stream, known[stream], options)
 
 
 def _claims(entry: Entry, claims: dict[tuple[str, str], Entry]) -> Iterator[Problem]:

@@ -63,6 +63,7 @@ class Connection:
         connector = connectors.get(config.connector)
         if connector is None:
             raise SyncdError(f"the connector {config.connector} is not installed or broken", code="SYN-PLUGIN-002")
+        connector = _configured(connector, config)
         hub = Hub(
             transport=(transport or direct)(),
             auth=connector.auth(config.settings),
@@ -137,6 +138,15 @@ class Connection:
 
     async def aclose(self) -> None:
         await self.hub.transport.aclose()
+
+
+def _configured(connector: Connector, config: ConnectionConfig) -> Connector:
+    try:
+        return connector.configured(config.settings)
+    except ValueError as error:
+        raise SyncdError(
+            f"the connector {config.connector} cannot use these settings: {error}", code="SYN-PLUGIN-002"
+        ) from error
 
 
 def _guard(connector: Connector, config: ConnectionConfig, real: bool) -> Guard:

@@ -7,7 +7,7 @@ declared by being defined: the engine asks `can_get` and `can_fetch_many`, it ne
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from .context import Context
@@ -87,6 +87,26 @@ class Connector(ABC):
     @abstractmethod
     def streams(self) -> Sequence[Stream]:
         """The kinds of data, in the order in which they are shown."""
+
+    def configured(self, settings: Mapping[str, Any]) -> "Connector":
+        """The connector of one connection, where its settings say which streams there are or what answers mean.
+
+        What this gives is asked for everything that concerns the connection. It reads no secret and makes no request.
+        A connector that defines it may have no `streams` of its own. Raises ValueError if the settings are of no use.
+        """
+        return self
+
+    @property
+    def can_be_configured(self) -> bool:
+        return type(self).configured is not Connector.configured
+
+    def problems(self, settings: Mapping[str, Any]) -> Iterable[tuple[Sequence[str | int], str]]:
+        """What a schema cannot say of settings that keep to it: each problem with its place (keys and positions).
+
+        A sentence goes on from the place's name ("names a stream that is not there"). It is asked when a configuration
+        is validated: no request; where a reference stands, that text stands for a value that is not known yet.
+        """
+        return ()
 
     def auth(self, settings: Mapping[str, Any]) -> httpx.Auth | None:
         """How requests of a connection sign in; `syncd.sdk.BearerAuth` does OAuth2. None: they need not.

@@ -39,11 +39,12 @@ class Case:
     idle_requests: int = 1
     seeds: int = 5
 
-    def named_stream(self) -> Stream:
-        for stream in self.connector.streams():
+    def named_stream(self, connector: Connector) -> Stream:
+        """The stream under test, of the connector as it is configured."""
+        for stream in connector.streams():
             if stream.info.name == self.stream:
                 return stream
-        names = [stream.info.name for stream in self.connector.streams()]
+        names = [stream.info.name for stream in connector.streams()]
         raise Failed(f"the connector has no stream {self.stream!r}; it has {names}")
 
     @asynccontextmanager
@@ -55,8 +56,9 @@ class Case:
             inner = transport() if transport is not None else httpx.AsyncHTTPTransport(trust_env=False)
             wire = FaultTransport(inner, keep=keep, foreign=_stranger(source.settings))
             try:
-                stream = _as_configured(self.named_stream(), getattr(source, "options", {}))
-                yield Bench(self, stream, source, wire, self.connector.auth(source.settings))
+                connector = self.connector.configured(source.settings)
+                stream = _as_configured(self.named_stream(connector), getattr(source, "options", {}))
+                yield Bench(self, connector, stream, source, wire, connector.auth(source.settings))
             finally:
                 await wire.aclose()
 
@@ -66,6 +68,7 @@ class Bench:
     """One set-up. `tries` 1: faults reach the connector at once instead of being retried below it."""
 
     case: Case
+    connector: Connector
     stream: Stream
     source: Source
     wire: FaultTransport
@@ -73,10 +76,6 @@ class Bench:
     clock: FakeClock = field(default_factory=FakeClock)
     log: CapturingLog = field(default_factory=CapturingLog)
     tries: int = 5
-
-    @property
-    def connector(self) -> Connector:
-        return self.case.connector
 
     def ability(self, name: str) -> Any:
         """An optional ability of the source; Skipped if it has none."""

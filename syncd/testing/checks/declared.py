@@ -30,8 +30,9 @@ KINDS = {None, "contact", "event", "file", "message"}
 @check()
 async def info_is_sane(case: Case, seed: int) -> None:
     """Names, schemas (2020-12, secrets marked, `{}` a valid set of options), abilities and volatile paths make sense."""
-    problems = [*_connector_problems(case.connector.info), *_streams_problems(case)]
+    problems = [*_connector_problems(case.connector.info)]
     async with case.open(seed) as bench:
+        problems += _streams_problems(case, bench)
         problems += _settings_problems(case.connector.info.settings_schema, bench.source.settings)
         options = getattr(bench.source, "options", {})
         schema = bench.stream.info.options_schema
@@ -69,14 +70,14 @@ def _schema_problems(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}.{key} looks like a secret and is not marked with x-secret"
 
 
-def _streams_problems(case: Case) -> Iterator[str]:
-    again = type(case.connector)().streams()
-    names = [stream.info.name for stream in case.connector.streams()]
+def _streams_problems(case: Case, bench: Bench) -> Iterator[str]:
+    again = type(case.connector)().configured(bench.source.settings).streams()
+    names = [stream.info.name for stream in bench.connector.streams()]
     if names != [stream.info.name for stream in again]:
         yield "streams() of another instance differ"
     if len(names) != len(set(names)):
         yield f"two streams share a name: {names}"
-    yield from _stream_problems(case.named_stream().info)
+    yield from _stream_problems(case.named_stream(bench.connector).info)
 
 
 def _stream_problems(info: StreamInfo) -> Iterator[str]:
@@ -97,9 +98,8 @@ def _stream_problems(info: StreamInfo) -> Iterator[str]:
 
 
 def _settings_problems(schema: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
-    plain = {key: value.reference if isinstance(value, Secret) else value for key, value in settings.items()}
     validator = Draft202012Validator(schema)
-    yield from (f"settings: {error.message}" for error in validator.iter_errors(plain))
+    yield from (f"settings: {error.message}" for error in validator.iter_errors(_as_written(settings)))
     properties = schema.get("properties", {})
     for key, value in settings.items():
         marked = bool(properties.get(key, {}).get("x-secret"))
@@ -107,6 +107,15 @@ def _settings_problems(schema: Mapping[str, Any], settings: Mapping[str, Any]) -
             yield f"settings.{key} is a Secret and not marked with x-secret"
         if marked and not isinstance(value, Secret):
             yield f"settings.{key} is marked with x-secret: the source must give a Secret"
+
+
+def _as_written(value: Any) -> Any:
+    """Settings with a reference where a secret is."""
+    if isinstance(value, Mapping):
+        return {key: _as_written(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_written(item) for item in value]
+    return value.reference if isinstance(value, Secret) else value
 
 
 @check()

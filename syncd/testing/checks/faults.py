@@ -5,7 +5,7 @@ Public: the checks, by registration.
 
 from collections.abc import Callable, Iterator
 
-from syncd.sdk import DELTA, CursorExpired, ProtocolError, RateLimited, SyncdError, Transient
+from syncd.sdk import DELTA, Connector, CursorExpired, ProtocolError, RateLimited, SyncdError, Transient
 from syncd.sdk.http import httpx
 from syncd.testing.bench import Bench, Case
 from syncd.testing.driver import Driver
@@ -30,7 +30,14 @@ SURFACING: dict[str, tuple[Fault, tuple[type[SyncdError], ...]]] = {
 @check()
 async def retryable_knows_a_throttle(case: Case, seed: int) -> None:
     """`retryable` reads 429, 503 and 5xx, and what this provider says instead; and takes no final answer for one."""
-    connector = case.connector
+    async with case.open(seed) as bench:
+        _expect_common_words(bench.connector)
+        for response in (getattr(bench.source, "throttles", None) or list)():
+            if not isinstance(found := bench.connector.retryable(response), RateLimited):
+                raise Failed(f"{response.status_code} {response.text[:120]} is a throttle, retryable says {found!r}")
+
+
+def _expect_common_words(connector: Connector) -> None:
     for status, wait in ((429, 7), (503, 7), (429, None)):
         headers = {} if wait is None else {"Retry-After": str(wait)}
         found = connector.retryable(_reply(status, headers))
@@ -42,10 +49,6 @@ async def retryable_knows_a_throttle(case: Case, seed: int) -> None:
     for status in (400, 401, 404, 410):
         if (found := connector.retryable(_reply(status, {}))) is not None:
             raise Failed(f"{status} is final, retryable says {found!r}")
-    async with case.open(seed) as bench:
-        for response in (getattr(bench.source, "throttles", None) or list)():
-            if not isinstance(found := connector.retryable(response), RateLimited):
-                raise Failed(f"{response.status_code} {response.text[:120]} is a throttle, retryable says {found!r}")
 
 
 def _reply(status: int, headers: dict[str, str]) -> httpx.Response:
