@@ -11,7 +11,7 @@ from syncd.config.catalog import Catalog, InstalledConnector
 from syncd.config.core import COMMON_OPTIONS
 from syncd.config.plugged import secret_paths
 from syncd.config.schema import schema
-from syncd.sdk import ConnectorInfo
+from syncd.sdk import Connector, ConnectorInfo
 
 
 @pytest.mark.parametrize("connector", [None, "google", "shop"])
@@ -88,13 +88,15 @@ def test_secrets_are_found_wherever_a_schema_can_hold_them() -> None:
 
 
 def test_a_connector_that_cannot_be_used_is_broken_and_the_others_work(catalog: Catalog) -> None:
-    class Odd:
+    class Odd(Connector):
+        accounts = None
         info = ConnectorInfo("odd", settings_schema={"type": "nonsense"})
 
         def streams(self) -> list:
             return []
 
-    class Raising:
+    class Raising(Connector):
+        accounts = None
         info = ConnectorInfo("raising")
 
         def streams(self) -> list:
