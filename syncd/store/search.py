@@ -77,6 +77,9 @@ class SearchIndex:
             at = index.execute("SELECT at FROM progress").fetchone()[0]
             if at == newest:
                 return False
+            if at > newest:  # the database is an older one, from a backup
+                _build(index)
+                at = 0
             places, left = dict(index.execute("SELECT stream, seq FROM place")), BATCH
             for (stream,) in tx.rows(CHANGED, (at,)):
                 while left > 0 and (rows := tx.rows(FEED, (stream, places.get(stream, at), left))):
@@ -136,8 +139,12 @@ class SearchIndex:
 
 def _prepare(index: sqlite3.Connection) -> None:
     """Make the tables, anew if another version made them."""
-    if index.execute("PRAGMA user_version").fetchone()[0] == VERSION:
-        return
+    if index.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        _build(index)
+
+
+def _build(index: sqlite3.Connection) -> None:
+    """Empty tables, whatever there was."""
     for table in ("words", "place", "progress"):
         index.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in SCHEMA:

@@ -82,6 +82,24 @@ def test_a_lost_index_is_built_again(people: Any) -> None:
     assert names(look(people, "miller")) == ["Ann Miller"]
 
 
+def test_a_database_from_a_backup_is_indexed_anew(people: Any) -> None:
+    people.store.close()
+    saved = {file: file.read_bytes() for file in people.folder.glob("syncd.db*")}
+    people.reopen()
+    people.next_run()
+    people.delta(people.part(), person("ann", "Ann Smith"))
+    index(people)
+    people.store.close()
+    for file in people.folder.glob("syncd.db*"):
+        file.unlink()
+    for file, content in saved.items():
+        file.write_bytes(content)
+    people.reopen()
+    index(people)
+    assert names(look(people, "miller")) == ["Ann Miller"]
+    assert names(look(people, "smith")) == []
+
+
 def test_an_account_sees_its_own_records_only(people: Any) -> None:
     other = people.parts("", account=people.bob)[0]
     people.full(other, person("dan", "Dan Miller"))
