@@ -16,6 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy.exc import DBAPIError
+
 from syncd.sdk import Clock
 
 from . import keys, rotation, upkeep
@@ -28,6 +30,8 @@ from .values import micros, rfc3339
 from .vault import reseal_vault, vault_files
 
 __all__ = ["Progress", "Rotation", "key_status"]
+
+PATIENCE = 60.0  # seconds that writing the database anew waits for others
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +72,24 @@ class Rotation:
         if fresh:
             await self._write(partial(keys.add_data_key, key=self._ring[0], now=self._clock.now()), durable=True)
         rotation.cipher_of(self._database.cipher).reload()
-        moved = 0
         for work in (*[self._rows(step) for step in STEPS], self._contents(), self._credentials()):
             async for progress in work:
-                moved = max(moved, progress.done)
                 yield progress
-        if moved:
+        if await self._in_thread(self._database.read, rotation.scrub_due):
             yield Progress("old pages", 0, 1)
             await self._in_thread(scrub, self._database)
+            await self._write(rotation.scrub_done)
             yield Progress("old pages", 1, 1)
 
+    async def _counted(self, count: Callable[[Tx], int]) -> int:
+        """How much there is to do. If there is something, the database must be written anew at the end."""
+        total = int(await self._in_thread(self._database.read, count))
+        if total:
+            await self._write(rotation.scrub_needed)
+        return total
+
     async def _rows(self, step: Step) -> AsyncIterator[Progress]:
-        total = await self._in_thread(self._database.read, partial(rotation.stale_count, step=step))
+        total = await self._counted(partial(rotation.stale_count, step=step))
         done = damaged = 0
         after: tuple[Any, ...] | None = ()
         while after is not None:
@@ -89,7 +99,7 @@ class Rotation:
                 yield Progress(step.name, done, max(total, done + damaged), damaged)
 
     async def _contents(self) -> AsyncIterator[Progress]:
-        total = await self._in_thread(self._database.read, rotation.stale_blob_count)
+        total = await self._counted(rotation.stale_blob_count)
         done = damaged = 0
         after = ""
         while some := await self._in_thread(self._database.read, partial(rotation.stale_blobs, after=after)):
@@ -183,10 +193,17 @@ def scrub(database: Database) -> None:
     """Write the database anew, so that no page of it, nor its log, holds what was replaced."""
     with database.connect() as connection:
         tx = Tx(connection, database.dialect)
-        tx.rows("PRAGMA busy_timeout = 60000")
-        tx.run("VACUUM")
-        tx.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-        tx.rows(f"PRAGMA busy_timeout = {int(BUSY_WAIT * 1000)}")
+        tx.rows(f"PRAGMA busy_timeout = {int(PATIENCE * 1000)}")
+        try:
+            tx.run("VACUUM")
+            tx.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        except DBAPIError as error:
+            raise StoreFailed(
+                f"everything is encrypted, but the database could not be written anew: {error.orig}",
+                hint="until it is, its free pages hold what was there before: see to free space, then rotate again",
+            ) from error
+        finally:
+            tx.rows(f"PRAGMA busy_timeout = {int(BUSY_WAIT * 1000)}")
 
 
 def key_status(tx: Tx, state: Path, ring: Sequence[bytes], *, counts: bool) -> dict[str, Any]:

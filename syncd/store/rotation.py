@@ -46,12 +46,16 @@ __all__ = [
     "by_key",
     "cipher_of",
     "reseal_blob",
+    "scrub_done",
+    "scrub_due",
+    "scrub_needed",
     "stale_blob_count",
     "stale_blobs",
     "stale_count",
 ]
 
 BATCH = 200
+SCRUB = "scrub"  # in `meta`
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +275,22 @@ def _hashes(tx: Tx, alias: str) -> None:
         if not is_sealed(kept):
             insert = "INSERT INTO blob_hash (connection_id, hash, sha256) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
             tx.run(insert, (connection, tx.cipher.alias(HASH, kept), alias))
+
+
+# -- what stays on free pages
+
+
+def scrub_needed(tx: Tx) -> None:
+    """Remember it in the database: a rotation that is killed at its end must not forget."""
+    tx.run("INSERT INTO meta (name, value) VALUES (?, 'due') ON CONFLICT (name) DO NOTHING", (SCRUB,))
+
+
+def scrub_due(tx: Tx) -> bool:
+    return tx.row("SELECT 1 FROM meta WHERE name = ?", (SCRUB,)) is not None
+
+
+def scrub_done(tx: Tx) -> None:
+    tx.run("DELETE FROM meta WHERE name = ?", (SCRUB,))
 
 
 # -- looking

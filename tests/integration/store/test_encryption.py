@@ -13,6 +13,7 @@ import pytest
 from syncd.engine.ports import Content, ContentState
 from syncd.sdk import Account, Blob, Partition, Record, Reject, Tombstone
 from syncd.store import Damaged, KeysMissing, StoreFailed, open_store, rotation, vaults
+from syncd.store import rotate as rotate_module
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 WORD = b"Topsecret"  # stands in all that must not be read
@@ -448,3 +449,24 @@ def test_large_content_streams_with_little_memory(make_desk: Any) -> None:
         tracemalloc.stop()
     assert total == 128 * len(piece)
     assert peak < 8 * 1024 * 1024
+
+
+@pytest.mark.parametrize("keys", [()], ids=["clear"])
+def test_a_rotation_that_dies_before_the_old_pages_are_gone_is_ended_by_the_next(
+    make_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(database: Any) -> None:
+        raise StoreFailed("killed")
+
+    desk = make_desk(name="files", kind="file")
+    fill(desk)
+    give(desk, (OLD,))
+    with monkeypatch.context() as patch:
+        patch.setattr(rotate_module, "scrub", dies)
+        with pytest.raises(StoreFailed):
+            rotate(desk)
+    assert desk.run(desk.store.key_status())["clear"] == {}
+    assert WORD in bytes_of(desk.folder)
+    rotate(desk)
+    desk.store.close()
+    assert WORD not in bytes_of(desk.folder)
