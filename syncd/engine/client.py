@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from syncd.engine.guard import Guard, Verdict
+from syncd.engine.metrics import SILENT, Metrics, outcome_of
 from syncd.engine.pacing import Budget, Pacing, backoff
 from syncd.engine.policy import TRIES, TRY_FOR
 from syncd.sdk import Account, Clock, ProtocolError, RateLimited, SyncdError, Transient
@@ -62,6 +63,9 @@ class Hub:
     clock: Clock
     rng: random.Random
     user_agent: str
+    connector: str = ""
+    connection: str = ""
+    metrics: Metrics = SILENT
 
 
 class _Slot:
@@ -291,6 +295,7 @@ class PacedClient(httpx.AsyncClient):
 
     def _block(self, budget: Budget, error: RateLimited, sent_at: float | None) -> None:
         """A wave of answers to what was sent before the first of them counts once."""
+        self.hub.metrics.throttled(self.hub.connector, self.hub.connection)
         now = self.hub.clock.monotonic()
         if error.retry_after is not None:
             budget.block(now + max(0.0, error.retry_after))
@@ -316,6 +321,8 @@ class PacedClient(httpx.AsyncClient):
             if self.place is not None:
                 self.place.leave()
             await self._sleep(until - now)
+            waited = self.hub.clock.monotonic() - now
+            self.hub.metrics.waited(self.hub.connector, self.hub.connection, waited)
             if self.place is not None:
                 await self.place.come_back()
 
@@ -361,7 +368,14 @@ class _Door(httpx.AsyncBaseTransport):
     async def _ask(self, request: httpx.Request) -> httpx.Response:
         self._view.meter.requests += 1
         self._view.activity += 1
-        return await self._wire.handle_async_request(request)
+        hub, status = self._view.hub, None
+        began = hub.clock.monotonic()
+        try:
+            response = await self._wire.handle_async_request(request)
+            status = response.status_code
+            return response
+        finally:
+            hub.metrics.requested(hub.connector, outcome_of(status), hub.clock.monotonic() - began)
 
     async def aclose(self) -> None:
         """The wire belongs to the connection."""

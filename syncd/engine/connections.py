@@ -11,6 +11,7 @@ from syncd.config.model import ConnectionConfig
 from syncd.engine.client import Hub, Meter, PacedClient, Place
 from syncd.engine.guard import Guard
 from syncd.engine.log import logger
+from syncd.engine.metrics import SILENT, Metrics
 from syncd.engine.pacing import Pacing, effective_limits
 from syncd.engine.transport import direct
 from syncd.sdk import (
@@ -55,6 +56,7 @@ class Connection:
         rng: random.Random,
         transport: TransportFactory | None = None,
         vault_of: VaultOf | None = None,
+        metrics: Metrics = SILENT,
     ) -> "Connection":
         """Put a connection together. Raises SyncdError (SYN-PLUGIN-002) if its connector is not available.
 
@@ -74,6 +76,9 @@ class Connection:
             clock=clock,
             rng=rng,
             user_agent=f"syncd/{_version()} (gzip)",
+            connector=config.connector,
+            connection=config.name,
+            metrics=metrics,
         )
         if isinstance(hub.auth, BearerAuth):  # token lifetimes by the same clock as all else
             hub.auth.clock = clock

@@ -11,6 +11,7 @@ Public: Executor, RunHandle (and RunRequest, RunReport, Busy, UnknownName, hande
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -20,11 +21,13 @@ from syncd.engine.dry import DryRun
 from syncd.engine.events import Event, Progress
 from syncd.engine.imports import ImportReport, check_connection, import_accounts
 from syncd.engine.log import logger
+from syncd.engine.metrics import SILENT, Metrics
 from syncd.engine.ports import Busy, Store
 from syncd.engine.report import CANCELLED, RELOAD, SHUTDOWN, RunReport, RunRequest
 from syncd.engine.run import Engine, Run
 from syncd.engine.stillborn import Stillborn
 from syncd.engine.stop import Stop
+from syncd.engine.work import Slots
 from syncd.sdk import Clock, Connector, SystemClock
 
 __all__ = ["Busy", "Executor", "RunHandle", "RunReport", "RunRequest", "UnknownName"]
@@ -100,6 +103,7 @@ class Executor:
         transport: TransportFactory | None = None,
         heartbeat: float = HEARTBEAT,
         vault_of: VaultOf | None = None,
+        metrics: Metrics = SILENT,
     ) -> None:
         self.config = config
         self._store = store
@@ -109,7 +113,8 @@ class Executor:
         self._transport = transport
         self._vault_of = vault_of
         self._heartbeat = heartbeat
-        self._engine = Engine(store, self._clock, self._rng, config.daemon.concurrency)
+        self.metrics = metrics
+        self._engine = Engine(store, self._clock, self._rng, config.daemon.concurrency, metrics=metrics)
         self._connections: dict[str, Connection] = {}
         self._retired: list[Connection] = []
         self._bound: set[tuple[str, str, str | None]] = set()
@@ -180,6 +185,11 @@ class Executor:
         """The runs under way in this process."""
         return list(self._runs.values())
 
+    @property
+    def slots(self) -> Slots:
+        """The places for partitions in flight."""
+        return self._engine.slots
+
     def handle(self, run: int) -> RunHandle | None:
         """A run under way in this process, by its number."""
         return next((handle for handle in self._runs.values() if handle.run == run), None)
@@ -243,7 +253,13 @@ class Executor:
             self._bound.add(known)
         if name not in self._connections:
             self._connections[name] = Connection.open(
-                config, self._connectors, self._clock, self._rng, self._transport, self._vault_of
+                config,
+                self._connectors,
+                self._clock,
+                self._rng,
+                self._transport,
+                self._vault_of,
+                self.metrics,
             )
         return self._connections[name]
 
@@ -273,9 +289,12 @@ class Executor:
 
     async def _fail(self, sync: SyncConfig, request: RunRequest, error: Exception) -> RunHandle:
         """A run whose connection cannot be put together is shown as failed."""
+        config = self.config.connections.get(sync.connection)
         progress = Progress(await self._new_run(sync, request))
         job = Stillborn(self._store, self._clock, progress.run or 0, error, progress)
-        return self._begin(request, job, progress, Stop())
+        handle = self._begin(request, job, progress, Stop())
+        handle._task.add_done_callback(partial(self._measure, config.connector if config else ""))
+        return handle
 
     async def _new_run(self, sync: SyncConfig, request: RunRequest) -> int:
         now = self._clock.now()
@@ -289,9 +308,15 @@ class Executor:
 
     def _ended(self, handle: RunHandle, connection: Connection) -> None:
         connection.users -= 1
+        if not handle.request.dry_run:
+            self._measure(connection.config.connector, handle._task)
         self._others.discard(handle._task)
         if self._runs.get(handle.sync) is handle:
             del self._runs[handle.sync]
+
+    def _measure(self, connector: str, task: "asyncio.Task[RunReport]") -> None:
+        lost = task.cancelled() or task.exception() is not None
+        self.metrics.run_ended(connector, "lost" if lost else str(task.result().status))
 
     async def _beat(self) -> None:
         """Say that this process lives, and close connections that nobody uses any more."""

@@ -15,6 +15,7 @@ from syncd.engine.pacing import LONGEST_BACKOFF
 from syncd.engine.policy import Failure, decide, describe, with_hint
 from syncd.engine.ports import (
     Busy,
+    Counts,
     OpenRound,
     PartitionState,
     Retry,
@@ -128,6 +129,7 @@ class _Reader:
     restarts: int = 0
     cursor: JSON = None
     had_records: bool = False
+    compares: bool = False  # reads in full what deltas have kept so far
     waiting: dict[str, Retry] = field(init=False)  # contents that earlier runs could not have
 
     def __post_init__(self) -> None:
@@ -176,13 +178,18 @@ class _Reader:
         if state.due_at is not None and state.due_at > now:
             raise NotDue(state.due_at)
         self.had_records = state.live_records
-        return plan_round(state, self.job.work.spec, now, self.job.full, run.sync.full_every, run.began_at)
+        plan = plan_round(state, self.job.work.spec, now, self.job.full, run.sync.full_every, run.began_at)
+        again = plan.scan is FULL and DELTA in self.job.work.spec.info.scans and not plan.scope_changed
+        self.compares = again and state.full_at is not None
+        return plan
 
     # -- reading
 
     async def _rounds(self, rnd: OpenRound) -> bool:
         """Read the round, again and again where that helps. True: the partition is through; False: open a new round."""
         self.cursor = rnd.plan.cursor
+        if self.compares and not rnd.plan.resume:
+            self.job.run.engine.metrics.compared(self.job.run.connection.name, self.job.work.name)
         ctx = self.job.run.context(
             self.job.work,
             self.job.account,
@@ -268,6 +275,14 @@ class _Reader:
         await self._show([*self._rejects(page), *fetcher.errors, *map(with_hint, outcome.errors)])
         fetcher.errors.clear()
         run.progress.committed(self.job.work.name, self.job.account.label, outcome.counts)
+        self._measure(outcome.counts)
+
+    def _measure(self, counts: Counts) -> None:
+        run, stream = self.job.run, self.job.work.name
+        run.engine.metrics.counted(run.connector, stream, counts)
+        if self.compares:
+            run.engine.metrics.differed(run.connection.name, stream, "new", counts.new)
+            run.engine.metrics.differed(run.connection.name, stream, "updated", counts.updated)
 
     def _swept(self, rnd: OpenRound, page: Page) -> bool:
         full = rnd.plan.scan is FULL and self.job.work.spec.info.deletes is not Deletes.NEVER

@@ -25,7 +25,7 @@ from syncd.engine.round import run_round
 from syncd.engine.settle import Look, settle_stream
 from syncd.engine.stop import Stop
 from syncd.engine.work import Engine, Job, Outcome, Place, RoundOutcome, RunWork, StreamWork, each
-from syncd.sdk import AuthFailed, Partition, Scan, Stream, SyncdError
+from syncd.sdk import DELTA, AuthFailed, Partition, Scan, Stream, SyncdError
 
 __all__ = ["Engine", "Run", "RunReport"]
 
@@ -334,6 +334,7 @@ class Run:
         """Take an outcome into the run's books; a refused credential ends the run."""
         run = self._work
         part.outcomes.add(result.outcome)
+        run.engine.metrics.partition_ended(run.connector, part.stream.name, str(result.outcome))
         await self._ledger.outcome(part.stream.name, result)
         if result.outcome is Outcome.REFUSED:
             run.stop.request(AUTH)
@@ -362,7 +363,7 @@ class Run:
         stream, account = part.stream, part.account
         rows = {number: row.partition for number, row in part.through.items()}
         try:
-            await settle_stream(self._work, stream.work, account, rows, self._look(part))
+            counts = await settle_stream(self._work, stream.work, account, rows, self._look(part))
         except Stopped:
             return RoundOutcome(Outcome.CANCELLED)
         except Refused as refused:
@@ -370,6 +371,10 @@ class Run:
         except Exception as error:
             code = error.code if isinstance(error, SyncdError) else "SYN-STATE-002"
             return RoundOutcome(Outcome.FAILED, describe(error, code=code, stream=stream.name, account=account.label))
+        metrics = self._work.engine.metrics
+        metrics.counted(self._work.connector, stream.name, counts)
+        if counts.absent > 0 and DELTA in stream.work.spec.info.scans:
+            metrics.differed(self._work.connection.name, stream.name, "absent", counts.absent)
         return None
 
     def _look(self, part: _Part) -> Look:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import orjson
 
@@ -20,6 +20,7 @@ from syncd.engine.chain import INACTIVITY, Stopped
 from syncd.engine.client import PacedClient
 from syncd.engine.connections import Connection
 from syncd.engine.events import Progress
+from syncd.engine.metrics import SILENT, Metrics
 from syncd.engine.ports import AccountRow, PartitionRow, Retry, RunError, Store, StreamSpec
 from syncd.engine.stop import Stop
 from syncd.sdk import JSON, Clock, Context, Partition, Stream
@@ -51,25 +52,54 @@ class Listing:
     rows: tuple[PartitionRow, ...]
 
 
+class Slots(asyncio.Semaphore):
+    """Places for partitions in flight, that knows how many are taken, and how many wait for one."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.taken = 0
+        self.wanted = 0
+
+    async def acquire(self) -> Literal[True]:
+        self.wanted += 1
+        try:
+            await super().acquire()
+        finally:
+            self.wanted -= 1
+        self.taken += 1
+        return True
+
+    def release(self) -> None:
+        self.taken -= 1
+        super().release()
+
+
 class Engine:
     """The surroundings of all runs in this process. `slots`: partitions in flight, over all runs."""
 
     def __init__(
-        self, store: Store, clock: Clock, rng: random.Random, concurrency: int, inactivity: float = INACTIVITY
+        self,
+        store: Store,
+        clock: Clock,
+        rng: random.Random,
+        concurrency: int,
+        inactivity: float = INACTIVITY,
+        metrics: Metrics = SILENT,
     ) -> None:
         self.store = store
         self.clock = clock
         self.rng = rng
         self.inactivity = inactivity
+        self.metrics = metrics
         self.concurrency = max(1, concurrency)
-        self.slots = asyncio.Semaphore(self.concurrency)
+        self.slots = Slots(self.concurrency)
         self.listings: dict[tuple[int, str], Listing] = {}  # (account, stream) → its own partitions, as last listed
 
     def resize(self, concurrency: int) -> None:
         """Use another number of slots for runs that begin from now on."""
         if concurrency != self.concurrency:
             self.concurrency = max(1, concurrency)
-            self.slots = asyncio.Semaphore(self.concurrency)
+            self.slots = Slots(self.concurrency)
 
 
 class Place:
@@ -154,6 +184,10 @@ class RunWork:
     @property
     def clock(self) -> Clock:
         return self.engine.clock
+
+    @property
+    def connector(self) -> str:
+        return self.connection.config.connector
 
     def context(
         self, work: StreamWork, account: AccountRow, partition: Partition | None = None, **more: Any
