@@ -71,9 +71,18 @@ class SearchIndex:
         self._lock = threading.Lock()
 
     def catch_up(self, tx: Tx) -> bool:
-        """Take over some of what has changed since. False when there is nothing left."""
-        newest = int(tx.value("SELECT value FROM counter WHERE name = 'seq'", default=0))
+        """Take over some of what has changed since. False when there is nothing left. A damaged file begins anew."""
+        try:
+            return self._catch_up(tx)
+        except sqlite3.OperationalError:  # locked by another process, no room: the next time may do
+            raise
+        except sqlite3.DatabaseError:
+            self.drop()
+            return True
+
+    def _catch_up(self, tx: Tx) -> bool:
         with self._lock, self._writing() as index:
+            newest = int(tx.value("SELECT value FROM counter WHERE name = 'seq'", default=0))  # not older than a drop
             at = index.execute("SELECT at FROM progress").fetchone()[0]
             if at == newest:
                 return False
@@ -94,8 +103,7 @@ class SearchIndex:
     def behind(self, tx: Tx) -> bool:
         """Whether the store knows more than the index."""
         newest = int(tx.value("SELECT value FROM counter WHERE name = 'seq'", default=0))
-        with self._reading() as index:
-            return index is None or bool(index.execute("SELECT at FROM progress").fetchone()[0] != newest)
+        return self._asked("SELECT at FROM progress", ()) != [newest]
 
     def find(self, words: Sequence[str], scope: Scope, before: int, limit: int) -> list[int]:
         """Ids of records with all these words, or words that begin so, newest first."""
@@ -106,8 +114,7 @@ class SearchIndex:
             ]
         )
         sql = "SELECT rowid FROM words WHERE words MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
-        with self._reading() as index:
-            return [] if index is None else [row[0] for row in index.execute(sql, (query, before, limit))]
+        return self._asked(sql, (query, before, limit))
 
     def drop(self) -> None:
         """Remove the file: after a purge, so that no word of what was purged stays. It is built again by itself."""
@@ -126,15 +133,17 @@ class SearchIndex:
                 _prepare(index)
                 yield index
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """None while there is no usable index yet."""
+    def _asked(self, sql: str, values: Sequence[Any]) -> list[int]:
+        """Numbers that the index gives; none while there is no usable one."""
         if not self.path.exists():
-            yield None
-            return
-        with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as index:
-            known = index.execute("PRAGMA user_version").fetchone()[0] == VERSION
-            yield index if known else None
+            return []
+        try:
+            with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as index:
+                if index.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                    return []
+                return [row[0] for row in index.execute(sql, values)]
+        except sqlite3.DatabaseError:  # damaged, or just being dropped: `catch_up` makes another one
+            return []
 
 
 def _prepare(index: sqlite3.Connection) -> None:

@@ -30,7 +30,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
 
 
 async def _home(pages: Pages, request: Request) -> Response:
-    status = await pages.control.status()
+    status = await pages.status()
     text = request.query_params.get("q", "").strip()
     state = request.query_params.get("state", "")
     named = [card for card in status["syncs"] if _fits(card, text)]

@@ -39,7 +39,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         return back(request), _checked(answer)
 
     async def problems(request: Request) -> Response:
-        status = await pages.control.status()
+        status = await pages.status()
         return pages.show(request, "problems.html", problems=status["problems"], folder=str(pages.control.parts.folder))
 
     async def plugins(request: Request) -> Response:

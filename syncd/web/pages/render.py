@@ -8,7 +8,7 @@ person back to where the button stood, with the message. Anything else that is r
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Pages:
     def __init__(self, control: Control, version: str) -> None:
         self.control = control
         self.browse = control.browse
+        self._others = 0  # problems that stand in no file, as the status said last
         self._said: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -59,11 +60,21 @@ class Pages:
     def _relative(self, value: str | None) -> str:
         return relative(value, self.control.parts.clock.now())
 
+    async def status(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """What `control.status` says; the number of problems stays for the menu of all pages."""
+        status = await self.control.status(names)
+        self._others = sum(not one["file"] for one in status["problems"])
+        return status
+
     # -- answers
 
     def show(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         said = self._said.pop(request.query_params.get("said", ""), None)
-        values |= {"request": request, "said": said, "problem_count": len(self.control.parts.problems)}
+        values |= {
+            "request": request,
+            "said": said,
+            "problem_count": max(self._problems, len(self.control.parts.problems)),
+        }
         values |= {"session": csrf_token(request) != ""}
         text = self._templates.get_template(template).render(values)
         return HTMLResponse(redact(text).encode("utf-8", "replace"), status, {"cache-control": "no-store"})

@@ -56,7 +56,7 @@ async def _show(pages: Pages, request: Request) -> Response:
     name = request.path_params["name"]
     before = number_in(request, "before")
     config = pages.browse.sync(name)
-    runs, status = await asyncio.gather(pages.browse.runs(name, PER_PAGE + 1, before), pages.control.status([name]))
+    runs, status = await asyncio.gather(pages.browse.runs(name, PER_PAGE + 1, before), pages.status([name]))
     held: dict[str, Any] = {"count": 0, "sets": [], "shown": ""}
     if config is not None:
         held = await pages.control.held(name)

@@ -82,6 +82,17 @@ def test_a_lost_index_is_built_again(people: Any) -> None:
     assert names(look(people, "miller")) == ["Ann Miller"]
 
 
+def test_a_damaged_index_finds_nothing_and_is_built_again(people: Any) -> None:
+    if not people.store.indexed:
+        pytest.skip("with encryption keys there is no index")
+    for file in people.folder.glob("search.db*"):
+        file.write_bytes(b"this is no database, though it is long enough to be taken for one" * 100)
+    assert names(look(people, "miller")) == []
+    assert not people.run(people.store.searchable())
+    index(people)
+    assert names(look(people, "miller")) == ["Ann Miller"]
+
+
 def test_a_database_from_a_backup_is_indexed_anew(people: Any) -> None:
     people.store.close()
     saved = {file: file.read_bytes() for file in people.folder.glob("syncd.db*")}
