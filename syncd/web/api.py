@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, Body, FastAPI, Path, Query, Request, Response
 from fastapi.params import Depends
 from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
@@ -39,6 +39,11 @@ EVENT = {
     "properties": {"data": {"type": "string", "contentMediaType": JSON, "description": "One object with `event`."}},
     "required": ["data"],
 }
+RunBody = Annotated[models.RunBody, Body(default_factory=models.RunBody)]
+ScopeBody = Annotated[models.ScopeBody, Body(default_factory=models.ScopeBody)]
+DecideBody = Annotated[models.DecideBody, Body(default_factory=models.DecideBody)]
+CheckBody = Annotated[models.CheckBody, Body(default_factory=models.CheckBody)]
+
 STREAM = {"content": {EVENTS: {"schema": EVENT}}, "description": "Server-sent events."}
 BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": models.Refusal}, "5XX": {"model": models.Refusal}}
@@ -121,7 +126,7 @@ def _add_organisations(api: APIRouter, control: Control) -> None:
         return as_json(await control.import_accounts(name))
 
     @api.post("/check", response_model=list[models.Checked], tags=["organisations"])
-    async def check(body: models.CheckBody) -> Response:
+    async def check(body: CheckBody) -> Response:
         """Try credentials and scopes at the provider, per stream."""
         return as_json(await control.check(body.connection))
 
@@ -140,7 +145,7 @@ def _add_runs(api: APIRouter, control: Control, stop: asyncio.Event) -> None:
     started: dict[int | str, dict[str, Any]] = {200: STREAM, 202: {"model": models.RunNamed}}
 
     @api.post("/syncs/{name}/runs", status_code=202, responses=started, tags=["runs"])
-    async def start(name: str, body: models.RunBody, request: Request) -> Response:
+    async def start(name: str, body: RunBody, request: Request) -> Response:
         """Start a run. With `Accept: text/event-stream` the answer follows it, else it names it."""
         events = control.sync(name, **body.model_dump())
         follows = EVENTS in request.headers.get("accept", "")
@@ -186,7 +191,7 @@ def _add_switches(api: APIRouter, control: Control) -> None:
         return as_json(await control.resume(name))
 
     @api.post("/syncs/{name}/reset", response_model=models.ResetDone, tags=["switches"])
-    async def reset(name: str, body: models.ScopeBody) -> Response:
+    async def reset(name: str, body: ScopeBody) -> Response:
         """Forget cursors: the next run reads everything. Data stays, nothing is duplicated."""
         return as_json(await control.reset(name, body.streams, body.accounts))
 
@@ -198,12 +203,12 @@ def _add_decisions(api: APIRouter, control: Control) -> None:
         return as_json(await control.held(name, stream, account))
 
     @api.post("/syncs/{name}/approve", response_model=models.Decision, tags=["deletions"])
-    async def approve(name: str, body: models.DecideBody) -> Response:
+    async def approve(name: str, body: DecideBody) -> Response:
         """Apply held deletions."""
         return as_json(await control.decide(name, True, body.streams, body.accounts, body.shown))
 
     @api.post("/syncs/{name}/reject", response_model=models.Decision, tags=["deletions"])
-    async def reject(name: str, body: models.DecideBody) -> Response:
+    async def reject(name: str, body: DecideBody) -> Response:
         """Drop held deletions: the records stay until a later full round misses them again."""
         return as_json(await control.decide(name, False, body.streams, body.accounts, body.shown))
 

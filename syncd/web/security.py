@@ -78,7 +78,10 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _harden(MutableHeaders(scope=message))
+                answer = MutableHeaders(scope=message)
+                if scope["path"].startswith(ASSETS):
+                    answer.setdefault("cache-control", "no-cache")  # kept, and asked for whether it is another by now
+                _harden(answer)
             await send(message)
 
         try:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -254,6 +256,25 @@ def _closed(schema: Any) -> Any:
     if isinstance(schema.get("properties"), dict) and "additionalProperties" not in schema:
         closed["additionalProperties"] = False
     return closed
+
+
+async def test_a_request_that_wishes_nothing_special_needs_no_body(web: Web) -> None:
+    async with web.client() as client:
+        assert (await client.post("/api/v1/syncs/nightly/runs")).status_code == 202
+        for path in ("check", "syncs/nightly/reset", "syncs/nightly/approve"):
+            assert (await client.post(f"/api/v1/{path}")).status_code == 200
+        assert (await client.post("/api/v1/plan")).status_code == 422
+
+
+async def test_the_page_on_the_api_names_each_of_its_paths(web: Web) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text("utf-8")
+    named = set(re.findall(r"`(GET|POST) (/[^`? ]*)`", text))
+    described = {
+        (method.upper(), path.removeprefix("/api/v1"))
+        for path, methods in web.app.openapi()["paths"].items()
+        for method in methods
+    }
+    assert named - {("GET", "/api/v1/openapi.json")} == described
 
 
 # -- events

@@ -1,12 +1,14 @@
 """Hosts, headers, sizes, and what is told of what goes wrong."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+import syncd.web
 from syncd.web.security import _is_ours
 from tests.integration.web.conftest import Web
 
@@ -119,6 +121,18 @@ async def test_every_answer_is_hardened_the_bad_ones_too(web: Web) -> None:
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["x-frame-options"] == "DENY"
         assert "server" not in headers
+
+
+async def test_what_pages_are_made_of_is_kept_by_browsers_and_nothing_else(web: Web) -> None:
+    style = next(path.name for path in (Path(syncd.web.__file__).parent / "static").glob("*.css"))
+    async with web.client(token=False) as client:
+        answer = await client.get(f"/static/{style}")
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+        assert (
+            await client.get(f"/static/{style}", headers={"if-none-match": answer.headers["etag"]})
+        ).status_code == 304
+        assert (await client.get("/static/../security.py")).status_code in (401, 404)
+        assert (await client.get("/static/..%2fsecurity.py")).status_code == 404
 
 
 async def test_errors_of_the_api_all_look_alike(web: Web) -> None:
