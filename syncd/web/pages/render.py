@@ -73,7 +73,7 @@ class Pages:
         values |= {
             "request": request,
             "said": said,
-            "problem_count": max(self._problems, len(self.control.parts.problems)),
+            "problem_count": len(self.control.parts.problems) + self._others,
         }
         values |= {"session": csrf_token(request) != ""}
         text = self._templates.get_template(template).render(values)
