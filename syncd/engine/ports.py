@@ -32,6 +32,7 @@ __all__ = [
     "Peek",
     "Pending",
     "PendingOrigin",
+    "Purging",
     "PendingState",
     "Retry",
     "RoundEnd",
@@ -79,6 +80,17 @@ class Busy(Exception):
         super().__init__(f"held by {owner}")
         self.owner = owner
         self.run = run
+
+
+class Purging(Busy):
+    """Data of the connection is being removed for good: nothing is read into it meanwhile."""
+
+    def __init__(self, connection: str) -> None:
+        super().__init__("a purge")
+        self.connection = connection
+
+    def __str__(self) -> str:
+        return f"a purge of {self.connection} is under way"
 
 
 class OtherOrganization(Exception):

@@ -8,11 +8,12 @@ place `blobs/ab/cdef…` inside the transaction that journals it: the one writer
 """
 
 import base64
+import fcntl
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,29 @@ class Blobs:
                 path.unlink()
                 gone += 1
         return gone
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Meanwhile no process removes a content that the database knew at the first commit after this began."""
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def collecting(self) -> Iterator[bool]:
+        """Whether contents may be removed now: not while somebody has them kept. Take it inside a write."""
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(BlockingIOError):
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield True
+                return
+            yield False
+        finally:
+            os.close(folder)
 
     def path(self, alias: str) -> Path:
         return self.folder / alias[:2] / alias[2:]

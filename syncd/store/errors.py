@@ -46,6 +46,12 @@ class StoreFailed(StoreUnusable):
     """The database refused a statement; nothing of its transaction was written."""
 
 
+class BackupUnderWay(StoreFailed):
+    """What is asked for must wait for the end of a backup."""
+
+    default_code = "SYN-RUN-003"
+
+
 class FeedTooOld(SyncdError):
     """Tombstones after `since` are no longer kept: the reader must read everything again. `floor`: the oldest good SEQ."""
 

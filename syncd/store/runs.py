@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from syncd.engine.ports import Busy, Counts, RunError, RunRow, RunScope, RunStatus, Trigger
+from syncd.engine.ports import Busy, Counts, Purging, RunError, RunRow, RunScope, RunStatus, Trigger
 from syncd.sdk import redact
 
 from . import ledger
@@ -35,6 +35,9 @@ def start_run(
     tx: Tx, owners: Owners, sync: str, connection: str, trigger: Trigger, scope: RunScope, now: datetime
 ) -> int:
     owner = owners.register(tx, now)
+    purged = "SELECT 1 FROM meta m JOIN connection c ON m.name = 'purge:' || c.id WHERE c.name = ?"
+    if tx.row(purged, (connection,)):
+        raise Purging(connection)
     sql = "SELECT id, owner FROM run WHERE status = 'running' AND sync = ? ORDER BY id"
     for run, holder in tx.rows(sql, (sync,)):
         if owners.alive(tx, holder, now):

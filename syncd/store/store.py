@@ -50,6 +50,7 @@ from . import (
     notices,
     pages,
     partitions,
+    purge,
     queries,
     retries,
     runs,
@@ -66,6 +67,7 @@ from . import (
 from .browse import Listing, Wanted
 from .contents import Blobs, Download
 from .database import Database, Tx
+from .erasing import Erasure
 from .errors import StoreFailed, StoreUnusable
 from .measures import Measures, measures
 from .notices import MessageRow, NoticePlan, NoticeRow
@@ -147,7 +149,7 @@ class SqlStore:
         self._readers = ThreadPoolExecutor(READERS, "store-read")
         self._writer = None if database.read_only else Writer(database, observe)
         self._cleaned = False
-        search = SearchIndex(database.path.parent)
+        search = self._words = SearchIndex(database.path.parent)
         self._search = None if database.cipher.sealing else search
         if database.cipher.sealing and not database.read_only:
             search.drop()  # its words lie in clear
@@ -166,6 +168,13 @@ class SqlStore:
         if self._writer is None:
             raise StoreFailed("the store is open for reading only")
         return await self._writer.write(job, durable=durable)
+
+    async def _alone(self, job: Callable[[Tx], T]) -> T:
+        """Outside of any transaction, while nobody else of this process writes."""
+        if self._writer is None:
+            raise StoreFailed("the store is open for reading only")
+        result: T = await asyncio.wrap_future(self._writer.submit(job, alone=True))
+        return result
 
     async def _read(self, job: Callable[[Tx], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._database.read, job)
@@ -547,6 +556,20 @@ class SqlStore:
     async def key_status(self, *, counts: bool = True) -> dict[str, Any]:
         """Keys, data keys, and with `counts` how many values lie under each or in clear: that takes a look at all."""
         return await self._read(lambda tx: key_status(tx, self.path.parent, self._keys, counts=counts))
+
+    # -- purging
+    async def purge_target(
+        self, connection: str, accounts: Sequence[str], streams: Sequence[str], former: str | None = None
+    ) -> purge.Target:
+        """What these names mean now; empty means all. Raises purge.Unknown."""
+        return await self._read(lambda tx: purge.resolve(tx, connection, accounts, streams, former))
+
+    async def purge_preview(self, target: purge.Target) -> dict[str, Any]:
+        """What a purge would remove, counted."""
+        return await self._read(lambda tx: purge.preview(tx, target))
+
+    def erasure(self) -> Erasure:
+        return Erasure(self, self._database, self._blobs, self._owners, self._words, self._clock)
 
     # -- upkeep
     async def collect_blobs(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .contents import Blobs
 from .database import Tx
+from .feed import raise_floor
 from .records import DELETED
 from .values import micros
 
@@ -69,7 +70,15 @@ def _boot() -> str:
 
 
 def doomed_blobs(tx: Tx, blobs: Blobs) -> int:
-    """Remove contents that were to go and that nothing refers to. Files go inside the one writer's transaction."""
+    """Remove contents that were to go and that nothing refers to. Files go inside the one writer's transaction.
+
+    How many were looked at; none while a backup is being made, which may still refer to them.
+    """
+    with blobs.collecting() as free:
+        return _remove_doomed(tx, blobs) if free else 0
+
+
+def _remove_doomed(tx: Tx, blobs: Blobs) -> int:
     names = [row[0] for row in tx.rows("SELECT sha256 FROM blob WHERE doomed LIMIT ?", (CHUNK,))]
     for name in names:
         if tx.row(USED, (name, name, name)):
@@ -92,7 +101,7 @@ def drop_tombstones(tx: Tx, before: datetime) -> int:
     for _, stream, seq in rows:
         floors[stream] = max(seq, floors.get(stream, 0))
     for stream, seq in floors.items():
-        tx.run("UPDATE stream SET feed_floor = ? WHERE id = ? AND feed_floor < ?", (seq, stream, seq))
+        raise_floor(tx, stream, seq)
     doom = "UPDATE blob SET doomed = TRUE WHERE sha256 IN (SELECT sha256 FROM {} WHERE {} IN ({{}}))"
     tx.run_within(doom.format("record", "id"), (), ids)
     tx.run_within(doom.format("record_version", "record_id"), (), ids)

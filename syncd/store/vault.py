@@ -1,6 +1,6 @@
 """What a connection's sign-in must remember, in a file of its own beside the store.
 
-Public: FileVault, vaults, vault_files, reseal_vault.
+Public: FileVault, vaults, vault_files, reseal_vault, forget_vault.
 
 A rotated refresh token is the one secret that syncd has to keep: `<state>/credentials/<connection>.json`, 0600 in a 0700
 folder, sealed where the store has keys. A file replaces the one before it in one step, flushed to the disk, so that a
@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from syncd.sdk import Vault
 from .cipher import CLEAR, CREDENTIAL, Cipher, of_row
 from .errors import Damaged
 
-__all__ = ["FileVault", "reseal_vault", "vault_files", "vaults"]
+__all__ = ["FileVault", "forget_vault", "reseal_vault", "vault_files", "vaults"]
 
 PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -72,6 +72,17 @@ def reseal_vault(path: Path, cipher: Cipher) -> None:
     """Seal a file under the newest key. Raises Damaged, and FileNotFoundError if it is gone."""
     with _alone(path.parent):
         _replace(path, cipher.seal(_opened(cipher, path), CREDENTIAL, _place(path)))
+
+
+def forget_vault(state: Path, connections: Sequence[str]) -> None:
+    """Remove what their sign-ins remember."""
+    folder = state / "credentials"
+    if not connections or not folder.is_dir():
+        return
+    with _alone(folder):
+        for name in connections:
+            (folder / _file(name)).unlink(missing_ok=True)
+        _flush(folder)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ class _Job:
     call: Callable[[Tx], Any]
     durable: bool
     future: "Future[Any]"
+    alone: bool = False
     result: Any = None
 
 
@@ -63,8 +64,9 @@ class Writer:
         self._connection = database.connect()
         self._thread.start()
 
-    def submit(self, call: Callable[[Tx], Any], *, durable: bool = False) -> "Future[Any]":
-        job = _Job(call, durable, Future())
+    def submit(self, call: Callable[[Tx], Any], *, durable: bool = False, alone: bool = False) -> "Future[Any]":
+        """`alone`: outside of any transaction, as VACUUM needs it; all others wait meanwhile."""
+        job = _Job(call, durable, Future(), alone)
         with self._gate:
             if self._closing:
                 raise StoreFailed("the store is closed")
@@ -88,12 +90,25 @@ class Writer:
         with self._connection as connection:
             tx = Tx(connection, self._database.dialect, self._database.cipher)
             while (job := self._take()) is not None:
-                if self._commit(tx, job):
+                if job.alone:
+                    self._run_alone(tx, job)
+                elif self._commit(tx, job):
                     return
 
     def _take(self) -> _Job | None:
         job, self._next = self._next, None
         return job or self._queue.get()
+
+    @staticmethod
+    def _run_alone(tx: Tx, job: _Job) -> None:
+        if not job.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = job.call(tx)
+        except BaseException as error:
+            job.future.set_exception(_plain(error))
+        else:
+            job.future.set_result(result)
 
     def _commit(self, tx: Tx, first: _Job) -> bool:
         """One transaction: `first` and whatever else waits. True once the store is closing and nothing waits."""
@@ -143,8 +158,8 @@ class Writer:
                 job = self._queue.get_nowait()
             except Empty:
                 return False
-            if job is not None and job.durable:
-                self._next = job  # it needs a commit of its own kind
+            if job is not None and (job.durable or job.alone):
+                self._next = job  # it needs a commit of its own kind, or none
                 return False
 
     def _run_one(self, tx: Tx, job: _Job, done: list[_Job]) -> None:
