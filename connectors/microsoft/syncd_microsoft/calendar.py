@@ -41,7 +41,7 @@ from .calendars import Groups, calendars
 from .cursors import VERSION, read_cursor
 from .errors import no_mailbox, refusal
 from .events import EVENTS, EXCEPTION, MASTER, OCCURRENCE, TYPES, Event, record_of, with_cancelled
-from .outlook import ETAGS, PAGE_SIZES, folder_fault, is_gone, looked_at
+from .outlook import ETAGS, PAGE_SIZES, OverQuota, folder_fault, is_gone, looked_at
 from .push import Push
 from .series import Book, Known, Series, Window, cancelled, pack, unpack
 from .throttle import ANSWERED
@@ -139,6 +139,7 @@ class _Round:
         self._graph = Graph(ctx, WHAT, (IMMUTABLE,))
         self._full = ctx.scan is Scan.FULL
         cursor = read_cursor(ctx.cursor)
+        self._plain = cursor.get("plain") is True
         self._where = self._start(cursor)
         packed = cursor.get("known")
         self._known = {} if self._full or packed is None else _read_known(packed)
@@ -151,25 +152,29 @@ class _Round:
         """Where the round goes on, or begins: then with a new window."""
         if cursor:
             link = cursor.get("link")
-            if cursor.get("ids") != IDS or not isinstance(link, str) or not self._graph.at_home(link):
+            again = self._plain and not self._full
+            if again or cursor.get("ids") != IDS or not isinstance(link, str) or not self._graph.at_home(link):
                 raise CursorExpired(f"{WHAT}: the cursor cannot be used any more")
             self._window = _read_window(cursor)
             return link
         if not self._full:
             raise CursorExpired(f"{WHAT}: the cursor has no link")
         self._window = _new_window(self._ctx)
+        return self._view("calendarView/delta")
+
+    def _view(self, name: str) -> str:
         assert self._ctx.partition is not None
         calendar = f"{self._graph.user}/calendars/{quoted(self._ctx.partition.id)}"
         start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in self._window)
-        return f"{calendar}/calendarView/delta?startDateTime={start}&endDateTime={end}"
+        return f"{calendar}/{name}?startDateTime={start}&endDateTime={end}"
 
     async def pages(self) -> AsyncIterator[Page]:
         while True:
             links, items, skipped = await self._page()
             self._sure = self._sure and not self._book.blind
-            if links.delta:
+            if not links.next:
                 break
-            self._where = self._chain.follow(links.next or "")
+            self._where = self._chain.follow(links.next)
             yield Page(items, resume=self._resume(), skipped=skipped, window=self._covers)
         ids = list(self._book.series)
         for start in range(0, len(ids), CHUNK):
@@ -177,7 +182,7 @@ class _Round:
                 yield Page(items, skipped=skipped, window=self._covers)
                 items, skipped = [], 0
             items += await self._settled(ids[start : start + CHUNK])
-        yield Page(items, last=True, bookmark=self._bookmark(links.delta), skipped=skipped, window=self._covers)
+        yield Page(items, last=True, bookmark=self._bookmark(links.delta or ""), skipped=skipped, window=self._covers)
 
     @property
     def _covers(self) -> Window | None:
@@ -186,7 +191,8 @@ class _Round:
 
     def _place(self, link: str) -> dict[str, JSON]:
         start, end = (moment.isoformat() for moment in self._window)
-        return {"v": VERSION, "ids": IDS, "link": link, "from": start, "to": end}
+        plain: dict[str, JSON] = {"plain": True} if self._plain else {}
+        return {"v": VERSION, "ids": IDS, "link": link, "from": start, "to": end, **plain}
 
     def _resume(self) -> JSON:
         """None if what the rest of the round needs from its past is too much: then an earlier place stays."""
@@ -205,9 +211,12 @@ class _Round:
 
     async def _page(self) -> tuple[Links, list[Item], int]:
         """The next page: its links, its items, and how many occurrences it listed, which are not records."""
-        links, entries = EVENTS.read(await self._read(), WHAT)
-        self._graph.address(links.one(WHAT))
+        links, entries = EVENTS.read(await self._feed(), WHAT)
+        if not self._plain or links.next:
+            self._graph.address(links.one(WHAT))
         found = [one if isinstance(one, Reject) or one[0].id else _anonymous(one[1]) for one in entries]
+        if self._plain:
+            found = [one if isinstance(one, Reject) else _annotated(one[1]) for one in found]
         living = [one for one in found if not isinstance(one, Reject) and not one[0].removed]
         removed = [one[0].id for one in found if not isinstance(one, Reject) and one[0].removed]
         thin = [event.id for event, data in living if self._is_thin(event, data)]
@@ -250,6 +259,22 @@ class _Round:
             if event.kind == EXCEPTION and event.seriesMasterId:
                 self._book.exception(event)
             yield record_of(event, data)
+
+    async def _feed(self) -> bytes:
+        """The next page's body. A full mailbox keeps no state of a feed: its view is listed plainly then (§4).
+
+        There the series are missing, which are asked for in any case; the next round is full again.
+        """
+        try:
+            return await self._read()
+        except OverQuota as error:
+            if self._plain:
+                raise
+            if not self._full:
+                raise CursorExpired(str(error)) from error
+        self._plain, self._book, self._sure = True, Book(), True
+        self._chain, self._where = Chain(WHAT), self._view("calendarView")
+        return await self._read()
 
     async def _read(self) -> bytes:
         """A large page may fail again and again: then the same round is read on in smaller ones (§3)."""
@@ -406,6 +431,11 @@ def _kind(record: Record) -> str:
 def _plain(item: dict[str, Any]) -> dict[str, Any]:
     """With the annotations of an item in a page, so that both compare equal."""
     return {"@odata.type": TYPE, **{key: value for key, value in item.items() if key not in event_place.ALONE}}
+
+
+def _annotated(data: bytes) -> tuple[Event, bytes] | Reject:
+    """An event of a plain list, as a feed would show it."""
+    return EVENTS.one(orjson.dumps(_plain(orjson.loads(data))))
 
 
 def _path(graph: Graph, one: str) -> str:

@@ -20,6 +20,7 @@ from syncd.sdk import (
     Item,
     Page,
     PartitionGone,
+    ProtocolError,
     Record,
     Reject,
     Scan,
@@ -35,7 +36,18 @@ from .errors import Fault, dead_cursor, no_mailbox, refusal
 from .throttle import ANSWERED
 from .wire import Chain, Links, Sliced
 
-__all__ = ["ETAGS", "PAGE_SIZES", "Entry", "Feed", "folder_fault", "is_gone", "looked_at", "mailbox_fault", "pages_of"]
+__all__ = [
+    "ETAGS",
+    "PAGE_SIZES",
+    "Entry",
+    "Feed",
+    "OverQuota",
+    "folder_fault",
+    "is_gone",
+    "looked_at",
+    "mailbox_fault",
+    "pages_of",
+]
 
 IDS = "immutable"  # the format of all ids kept (§1)
 PAGE_SIZES = (500, 50, 10)  # a large page can fail for good (§3): the same round is read on in smaller ones
@@ -72,8 +84,8 @@ class Feed(Generic[E]):
     fields: frozenset[str]
 
 
-class _OverQuota(SyncdError):
-    """The mailbox is full: it cannot even keep the state of a feed (§4)."""
+class OverQuota(ProtocolError):
+    """The mailbox is full: it cannot even keep the state of a feed (§4). Where its plain list is refused too, a fault."""
 
 
 async def pages_of(ctx: Context, graph: Graph, feed: Feed[E]) -> AsyncIterator[Page]:
@@ -84,7 +96,9 @@ async def pages_of(ctx: Context, graph: Graph, feed: Feed[E]) -> AsyncIterator[P
     while True:
         try:
             links, entries = await reader.read(place)
-        except _OverQuota as error:
+        except OverQuota as error:
+            if place.plain:
+                raise
             if ctx.scan is Scan.DELTA:
                 raise CursorExpired(str(error)) from error
             place = _Place(feed.listing, plain=True)
@@ -148,7 +162,7 @@ def folder_fault(what: str) -> Callable[[Fault], SyncdError | None]:
 
     def means(fault: Fault) -> SyncdError | None:
         if fault.has(OVER_QUOTA):
-            return _OverQuota(f"{what}: {fault}")
+            return OverQuota(f"{what}: {fault}", hint="the mailbox is full; its owner must make room")
         if fault.http == 404 and fault.has(*FOLDER_CODES):
             return PartitionGone(f"{what}: {fault}")
         return no_mailbox(fault, what) or dead_cursor(fault, what) or _bare(fault, what)

@@ -404,3 +404,46 @@ async def test_an_event_of_an_unknown_type_is_asked_for_and_then_refused(calenda
     calendar.table = {f"/users/{ANA.id}/events/X": strange}
     await calendar.full(page(strange))
     assert [item.reason for item in calendar.pages[0].items] == ["an event of an unknown type"]
+
+
+# -- a full mailbox
+
+
+def plain(*events: Any, next: str = "") -> httpx.Response:  # noqa: A002
+    """A page of the view without a feed: no annotations of kind, no series, no deltaLink."""
+    value = [{key: value for key, value in one.items() if key != "@odata.type"} for one in events]
+    link = {"@odata.nextLink": f"{ROOT}/next/{next}"} if next else {}
+    return httpx.Response(200, json={"@odata.context": "x", **link, "value": value})
+
+
+async def test_a_mailbox_without_room_for_a_feed_is_listed_and_shows_the_same(calendar: Round) -> None:
+    single, moved = (
+        event("E", "2026-06-10T08:00:00", "2026-06-10T09:30:00"),
+        exception("X", *["2026-06-22T08:00:00"] * 2),
+    )
+    days = mondays("2026-06-01", 7, "2026-06-08", "2026-06-22")
+    calendar.table = {f"{USER}/events/M": master()}
+    await calendar.full(page(master(), single, *days, moved))
+    before = {one: (record.data, record.summary) for one, record in calendar.records.items()}
+    view = VIEW.removesuffix("/delta")
+    calendar.table |= {view: plain(single, *days, next="p"), "/next/p": plain(moved)}
+    calendar.records.clear()
+    await calendar.full(fail(507, "ErrorQuotaExceeded"))
+    assert {one: (record.data, record.summary) for one, record in calendar.records.items()} == before
+    assert cancelled(calendar.records["M"]) == ["2026-06-08"]
+    assert [one.partition("?")[0] for one in calendar.asked[:2]] == [VIEW, view]
+    with pytest.raises(CursorExpired):
+        await calendar.delta(page())
+
+
+async def test_a_feed_that_the_mailbox_has_no_room_for_any_more_begins_anew(calendar: Round) -> None:
+    await calendar.full(page(event("E", "2026-06-10T08:00:00", "2026-06-10T09:30:00")))
+    with pytest.raises(CursorExpired):
+        await calendar.delta(fail(507, "ErrorQuotaExceeded"))
+
+
+async def test_a_full_mailbox_that_refuses_reading_too_is_a_fault_that_says_so(calendar: Round) -> None:
+    calendar.table = {VIEW.removesuffix("/delta"): fail(507, "ErrorQuotaExceeded")}
+    with pytest.raises(ProtocolError) as caught:
+        await calendar.full(fail(507, "ErrorQuotaExceeded"))
+    assert "make room" in caught.value.hint

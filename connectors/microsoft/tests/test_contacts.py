@@ -333,6 +333,13 @@ async def test_a_mailbox_without_room_for_a_feed_is_listed(microsoft) -> None:
         await microsoft.pages("contacts", scan=Scan.DELTA, cursor=found.bookmark)
 
 
+async def test_a_full_mailbox_that_refuses_reading_too_is_a_fault(microsoft) -> None:
+    microsoft.answer = lambda request: fail(507, "ErrorQuotaExceeded")
+    with pytest.raises(ProtocolError):
+        await microsoft.pages("contacts")
+    assert len(microsoft.requests) == 2
+
+
 @pytest.mark.parametrize(
     "links",
     [
