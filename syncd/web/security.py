@@ -178,7 +178,11 @@ def error_answer(scope: Scope, error: ControlError, headers: Mapping[str, str] |
     page = getattr(scope["app"].state, "error_page", None)
     if page is None or not wants_page(scope["path"], Headers(scope=scope)):
         return refusal(error, headers)
-    shown: Response = page(Request(scope), error)
+    try:
+        shown: Response = page(Request(scope), error)
+    except Exception as broken:  # what tells of errors must not be one more
+        log.error("the page that tells of an error failed", path=scope["path"], exc_info=broken)
+        return refusal(error, headers)
     return shown
 
 

@@ -166,6 +166,16 @@ async def test_what_nobody_expected_is_logged_with_its_trace_and_told_without(we
     assert entry["exc_info"]
 
 
+async def test_a_broken_error_page_still_tells_the_error(web: Web) -> None:
+    def broken(request: object, error: object) -> None:
+        raise KeyError("template")
+
+    web.app.state.error_page = broken
+    async with web.client(headers={"accept": "text/html"}) as client:
+        answer = await client.get("/nowhere")
+    assert (answer.status_code, answer.json()["message"]) == (404, "Not Found")
+
+
 def _break(app: FastAPI) -> None:
     async def broken() -> None:
         raise RuntimeError("secret-inside")
