@@ -25,6 +25,7 @@ from syncd.control.reloads import config_error
 from syncd.engine.chores import Chores
 from syncd.engine.executor import Executor
 from syncd.engine.log import logger
+from syncd.engine.metrics import SILENT, Metrics
 from syncd.plugins import Plugins, catalog_of, discover
 from syncd.sdk import Clock, Secret, SystemClock
 from syncd.store import BadKey, KeysMissing, SqlStore, open_store, parse_key, vaults
@@ -62,24 +63,33 @@ async def assembled(
     config = loaded.config or Config()
     prepare_state(state)
     try:
-        store = await asyncio.to_thread(_opened, state, clock, config)
+        metrics = _metrics() if daemon else SILENT
+        store = await asyncio.to_thread(_opened, state, clock, config, metrics)
     except ControlError as error:
         if loaded.config is None:  # the keys may stand in what cannot be read
             raise config_error(folder, loaded.problems) from error
         raise
     try:
         async with Executor(
-            store, config, plugins.connectors, clock=clock, vault_of=vaults(state, store.cipher)
+            store,
+            config,
+            plugins.connectors,
+            clock=clock,
+            vault_of=vaults(state, store.cipher),
+            metrics=metrics,
         ) as executor:
             parts = Parts(folder, store, executor, plugins, clock, config, loaded.problems, daemon=daemon)
             control = Control(parts, seed=str(state))
             await store.close_dead_runs(clock.now())
             await control.adopt(config)
+            if daemon is None:
+                await control.purges.resume()
             try:
                 yield control
             finally:
                 await executor.drain(0 if daemon else 30.0)
                 await control.runs.settle()
+                await control.purges.settle()
                 await control.alarms.finish(LAST_WORDS)
     finally:
         await asyncio.to_thread(store.close)
@@ -133,12 +143,20 @@ def _only_one(state: Path) -> Iterator[None]:
         os.close(file)
 
 
-def _opened(state: Path, clock: Clock, config: Config) -> SqlStore:
+def _metrics() -> Metrics:
+    try:
+        from syncd.web.metrics import Prometheus
+    except ModuleNotFoundError:  # the daemon says what is missing when it opens its doors
+        return SILENT
+    return Prometheus()
+
+
+def _opened(state: Path, clock: Clock, config: Config, metrics: Metrics) -> SqlStore:
     """The store that the configuration names, with its keys. Raises ControlError if a key is missing or is none."""
     try:
         given = config.daemon.encryption_keys
         keys = [parse_key(_revealed(secret), secret.reference) for secret in given]
-        return open_store(state, clock, _store_url(config), keys=keys)
+        return open_store(state, clock, _store_url(config), keys=keys, observe=metrics.committed)
     except (BadKey, KeysMissing) as error:
         raise ControlError(str(error), code=error.code, hint=error.hint or "", exit_code=CONFIG) from error
 
@@ -262,6 +280,7 @@ class _Daemon:
         chores.every(NOTICES, "notices", control.alarms.tick)
         chores.every(CREDENTIALS, "refused credentials", lambda: _try_credentials(control))
         chores.every(LOOK_AGAIN, "look again at an invalid folder", lambda: _look_again(control))
+        chores.every(LOOK_AGAIN, "interrupted purges", control.purges.resume)
         chores.every(RETENTION, "retention", lambda: _retain(control))
         chores.every(TELL, "status line", lambda: self._tell_status(control))
         if self._manager.watchdog_s is not None:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from syncd.control.control import Control
 from syncd.control.errors import USAGE, ControlError
 
-from . import api, login, pages
+from . import api, login, metrics, pages
 from .access import Access
 from .answers import as_json, refusal
 from .security import Guard, error_answer
@@ -46,6 +46,7 @@ def create_app(control: Control, stop: asyncio.Event, version: str, access: Acce
     _add_health(app, control)
     login.mount(app, access, sessions)
     api.mount(app, control, stop)
+    metrics.mount(app, control)
     pages.mount(app, control, stop)
     return app
 
