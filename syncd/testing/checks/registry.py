@@ -53,15 +53,15 @@ def check(*, many: bool = False) -> Callable[[Body], Body]:
     return register
 
 
-async def run_check(name: str, case: Case, seed: int) -> None:
+async def run_check(name: str, case: Case, seed: int, *, limit: float = LIMIT) -> None:
     """One check with one seed. Raises Failed, with the seed in the message, or Skipped."""
     try:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(limit):
             await CHECKS[name].body(case, seed)
     except (Failed, Skipped) as error:
         raise type(error)(f"[seed {seed}] {error}") from error.__cause__
     except TimeoutError as error:
-        raise Failed(f"[seed {seed}] still not done after {LIMIT:.0f} s") from error
+        raise Failed(f"[seed {seed}] still not done after {limit:.0f} s") from error
     except Exception as error:
         told = "".join(traceback.format_exception(error)[-6:])
         raise Failed(f"[seed {seed}] {type(error).__name__}: {error}\n{told}") from error
