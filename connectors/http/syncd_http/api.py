@@ -1,0 +1,89 @@
+"""The door to one API: a request made, its answer judged and read.
+
+Public: Api, json_of.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import msgspec
+
+from syncd.sdk import Account, AccountGone, Context, PartitionGone, ProtocolError, SyncdError
+from syncd.sdk.http import httpx
+
+from .answers import Meanings
+from .paging import Ask
+from .plan import Plan
+from .templates import filled_path
+
+__all__ = ["Api", "json_of"]
+
+
+class Api:
+    """What all requests of a connection share."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.root = plan.base_url.rstrip("/")
+        self.meanings = Meanings(plan.errors, plan.rate_limit)
+        self.headers = {"Accept": "application/json", **plan.headers}
+        self.peopled = plan.accounts is not None
+
+    def url(self, path: str, names: Mapping[str, str]) -> str:
+        return self.root + filled_path(path, names)
+
+    async def send(
+        self, ctx: Context, ask: Ask, *, started: bool = False, single: bool = False
+    ) -> httpx.Response | None:
+        """The answer; None where the settings say that it means "nothing here". Raises what else it means.
+
+        `started`: the request goes on from a cursor, which may have expired. `single`: it is about one item, and 404 and
+        410 say that there is no such item.
+        """
+        request = ctx.http.build_request(
+            ask.method,
+            ask.url,
+            params=dict(ask.params) or None,
+            headers={**self.headers, **ask.headers},
+            json=ask.body,
+            extensions={"syncd.safe": True},
+        )
+        response = await ctx.http.send(request)
+        means = self.meanings.of(response)
+        if means == "ignore" or (single and means is None and response.status_code in (404, 410)):
+            return None
+        if response.status_code >= 300 or means is not None:
+            what = f"{ask.method} {request.url.path}"
+            raise self.meanings.error(response, what, started=started, otherwise=self.gone(ctx, what))
+        return response
+
+    def gone(self, ctx: Context, what: str) -> SyncdError:
+        """What an address that is not there means, where no rule says it."""
+        if ctx.partition is not None and ctx.partition.id:
+            return PartitionGone(f"{what}: the API knows no such thing")
+        if self.peopled and isinstance(ctx.account, Account):
+            return AccountGone(f"{what}: the API knows no such thing for this account")
+        return ProtocolError(f"{what}: the API knows no such address; is the path right?")
+
+
+def json_of(response: httpx.Response) -> Any:
+    """The body as JSON. Raises ProtocolError."""
+    try:
+        return msgspec.json.decode(response.content)
+    except msgspec.MsgspecError:  # half a character in one text is no reason to give up on all items
+        try:
+            return json.loads(response.content, parse_constant=_refuse, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(f"{response.request.url.path}: the answer is not JSON") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"{response.request.url.path}: the answer is not JSON") from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,243 @@
+"""A stream as the settings describe it.
+
+Public: HttpStream, stream_of.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, unquote
+
+from syncd.sdk import (
+    ACCOUNT,
+    DELTA,
+    FULL,
+    PARTITION,
+    REPORTED,
+    SWEEP,
+    Blob,
+    ContentUnavailable,
+    Context,
+    Item,
+    Page,
+    Partition,
+    ProtocolError,
+    Record,
+    Reject,
+    Stream,
+    StreamInfo,
+    Tombstone,
+    parse_duration,
+)
+
+from .api import Api, json_of
+from .listing import Reader, Slice
+from .paging import Ask, digest_of, origin_of
+from .paths import Path
+from .plan import Plan, StreamPlan, chain_of
+from .progress import Progress, begin, rule_of
+from .records import Shape, id_of, paths_of
+
+__all__ = ["HttpStream", "stream_of"]
+
+
+def stream_of(api: Api, plan: Plan, name: str) -> "HttpStream":
+    """A stream of the settings; one that can look at single items where they say how."""
+    kind = DetailedStream if plan.streams[name].detail is not None else HttpStream
+    return kind(api, plan, name)
+
+
+class HttpStream(Stream):
+    """One listing per partition. Parts are the entries of another stream, where `for_each` names one."""
+
+    def __init__(self, api: Api, plan: Plan, name: str) -> None:
+        self.api = api
+        self.plan = plan.streams[name]
+        self.reader = Reader(api, self.plan)
+        self.rule = rule_of(self.plan)
+        self.info = _info(
+            name, self.plan, self.reader, delta=self.rule.since is not None or self.rule.token is not None
+        )
+        self.shape = Shape(self.plan, self.info.kind, reports=self.info.deletes is REPORTED)
+        self._above = [Above(api, plan.streams[one], one) for one in chain_of(plan.streams, name)]
+
+    async def partitions(self, ctx: Context) -> Sequence[Partition]:
+        """One per entry of the streams above, or one in all."""
+        parts = [Partition()]
+        for above in self._above:
+            found = [await above.below(ctx, part, names_of(ctx, self._above, part.id)) for part in parts]
+            parts = [one for each in found for one in each]
+        return parts
+
+    async def pages(self, ctx: Context) -> AsyncIterator[Page]:
+        """The listing, from the cursor on."""
+        progress = begin(self.rule, ctx)
+        kinds: set[type] = set()
+        async for part in self.reader.slices(ctx, self.names(ctx), progress.place, progress.params()):
+            kinds |= self.shape.kinds_of_ids(part.entries)
+            if len(kinds) > 1:
+                raise ProtocolError(f"{self.info.name}: some ids are texts and some are numbers: which are right?")
+            items, progress, skipped = self._read(part, progress)
+            if part.next is None:
+                bookmark = progress.bookmark(part.answer) if DELTA in self.info.scans else None
+                yield Page(await self.completed(ctx, items), last=True, bookmark=bookmark, skipped=skipped)
+            else:
+                yield Page(await self.completed(ctx, items), resume=progress.resume(part.next), skipped=skipped)
+
+    def names(self, ctx: Context) -> dict[str, str]:
+        """What placeholders stand for."""
+        return names_of(ctx, self._above, ctx.partition.id if ctx.partition else "")
+
+    async def completed(self, ctx: Context, items: list[Item]) -> list[Item]:
+        """The items of a page, as they are to be handed over."""
+        return items
+
+    async def sample(self, ctx: Context) -> tuple[dict[str, Any], str]:
+        """The first page only: what was found, and what is wrong with it ("": nothing)."""
+        pages = self.reader.slices(ctx, self.names(ctx))
+        try:
+            part = await anext(pages)
+        finally:
+            await pages.aclose()
+        entries = part.entries
+        fields = sorted({str(key) for entry in entries[:50] if isinstance(entry, dict) for key in entry})
+        unread = [found for entry in entries if isinstance(found := self.shape.read(entry).item, Reject)]
+        facts = {
+            "entries": len(entries),
+            "fields": fields[:40],
+            "unreadable": len(unread),
+            "more": part.next is not None,
+        }
+        if not unread:
+            return facts, ""
+        has = f"; an entry has {', '.join(fields[:12])}" if fields else ""
+        return facts, f"{len(unread)} of {len(entries)} entries cannot be read ({unread[0].reason}){has}"
+
+    async def fetch(self, ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
+        """The content, in chunks."""
+        async with ctx.http.stream("GET", self._content_url(ctx, blob)) as response:
+            if response.status_code >= 300:
+                await response.aread()
+                gone = ContentUnavailable("gone", f"the API has no such content ({response.status_code})")
+                raise self.api.meanings.error(response, "content", started=False, otherwise=gone)
+            async for chunk in response.aiter_bytes():
+                yield chunk
+
+    def _content_url(self, ctx: Context, blob: Blob) -> str:
+        if "url" in blob.ref:
+            url = str(blob.ref["url"])
+            if origin_of(url) is None or not url.startswith(("https://", "http://")):
+                raise ContentUnavailable("malformed", "the content's address is none")
+            return url
+        assert self.plan.content is not None
+        assert self.plan.content.path is not None
+        return self.api.url(self.plan.content.path, {**self.names(ctx), "id": blob.ref["id"]})
+
+    def _read(self, part: Slice, progress: Progress) -> tuple[list[Item], Progress, int]:
+        items: list[Item] = self.shape.gone(part.answer)
+        skipped = 0
+        changes: dict[str, tuple[str, float]] = {}
+        for entry in part.entries:
+            read = self.shape.read(entry)
+            if read.item is None:
+                skipped += 1
+                continue
+            if self.rule.since is not None and read.changed is not None and not isinstance(read.item, Reject):
+                digest = digest_of(entry)
+                changes[read.item.source_id] = (digest, read.changed)
+                if progress.is_known(read.item.source_id, digest):
+                    continue
+            items.append(read.item)
+        return items, progress.saw(part.response, changes), skipped
+
+
+class DetailedStream(HttpStream):
+    """A stream whose items can be looked at one by one."""
+
+    async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
+        """Each item as it is now; a Tombstone where the API says 404 or 410."""
+        for answer in await ctx.gather([self._look(ctx, one) for one in ids]):
+            yield answer
+
+    async def completed(self, ctx: Context, items: list[Item]) -> list[Item]:
+        """With `hydrate`, each listed item is replaced by what the API says of it alone."""
+        if self.plan.detail is None or not self.plan.detail.hydrate:
+            return items
+        return await ctx.gather([self._hydrated(ctx, item) for item in items])
+
+    async def _hydrated(self, ctx: Context, item: Item) -> Item:
+        if not isinstance(item, Record):
+            return item
+        found = await self._look(ctx, item.source_id)
+        if isinstance(found, Tombstone) and self.info.deletes is not REPORTED:
+            return Reject("it went while it was listed", item.source_id)
+        return found
+
+    async def _look(self, ctx: Context, source_id: str) -> Record | Tombstone | Reject:
+        detail = self.plan.detail
+        assert detail is not None
+        url = self.api.url(detail.path, {**self.names(ctx), "id": source_id})
+        response = await self.api.send(ctx, Ask("GET", url), single=True)
+        if response is None:
+            return Tombstone(source_id)
+        entry = Path(detail.record).first(json_of(response))
+        found = self.shape.read(entry).item
+        if found is None:
+            return Tombstone(source_id)
+        if found.source_id != source_id:
+            raise ProtocolError(f"{detail.path}: the answer is about another item")
+        return found
+
+
+class Above:
+    """A stream whose entries are the parts of another one."""
+
+    def __init__(self, api: Api, plan: StreamPlan, name: str) -> None:
+        self.name = name
+        self._reader = Reader(api, plan)
+        self._id = paths_of(plan.id)
+        self._title = Path(plan.name) if plan.name else None
+        self._shape = Shape(plan, None, reports=False)
+
+    async def below(self, ctx: Context, part: Partition, names: dict[str, str]) -> list[Partition]:
+        """The parts inside a part. Raises ProtocolError rather than leave one out."""
+        found = []
+        async for page in self._reader.slices(ctx, names):
+            for entry in page.entries:
+                source_id = id_of(self._id, entry) if isinstance(entry, dict) else None
+                if source_id is None:
+                    raise ProtocolError(f"an entry of {self.name} has no id: its parts cannot be known")
+                if self._shape.read(entry).item is None:
+                    continue
+                title = self._title.first(entry) if self._title else None
+                name = "/".join([*([part.id] if part.id else []), quote(source_id, safe="")])
+                found.append(Partition(name, title if isinstance(title, str) else ""))
+        return found
+
+
+def names_of(ctx: Context, above: Sequence[Above], partition: str) -> dict[str, str]:
+    """Account and parts by their placeholders."""
+    names: dict[str, str] = {}
+    if ctx.account is not None:
+        names = {"account.id": ctx.account.id, "account.address": ctx.account.address}
+    parts = partition.split("/") if partition else []
+    for one, part in zip(above, parts, strict=False):
+        names[f"{one.name}.id"] = unquote(part)
+    return names
+
+
+def _info(name: str, plan: StreamPlan, reader: Reader, *, delta: bool) -> StreamInfo:
+    tells = delta and (plan.deleted is not None or plan.deleted_ids is not None)
+    every: timedelta | None = parse_duration(plan.full_every) if plan.full_every else None
+    return StreamInfo(
+        name,
+        plan.title,
+        scans={FULL, DELTA} if delta else {FULL},
+        deletes=REPORTED if tells else SWEEP,
+        options_schema={"type": "object", "properties": {}, "additionalProperties": False},
+        volatile=tuple(plan.volatile),
+        identity=PARTITION if plan.identity == "partition" else ACCOUNT,
+        full_every=every,
+        stable_listing=reader.pager.stable,
+        kind=plan.kind,
+    )

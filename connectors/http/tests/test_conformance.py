@@ -1,0 +1,33 @@
+"""The examples of docs/http.md pass the conformance suite, each against its own fake API."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from syncd_http import HttpConnector
+
+from syncd.testing.suite import StreamSuite
+
+from .fakes import Crm, Fake
+from .page import blocks, loaded
+
+
+class _Example(StreamSuite):
+    connector = HttpConnector()
+    example: str
+    fake: type[Fake]
+    seeds = 3
+
+    @contextmanager
+    def source(self, seed: int) -> Iterator[Any]:  # type: ignore[override]
+        with patch.dict(os.environ, self.fake.secrets), tempfile.TemporaryDirectory() as folder:
+            config = loaded(blocks()[self.example], Path(folder))
+            yield self.fake(config.connections[self.example].settings, seed)
+
+
+class TestCrm(_Example):
+    example, stream, fake = "crm", "contacts", Crm
