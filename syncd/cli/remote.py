@@ -130,6 +130,15 @@ class Remote:
     def keys_rotate(self, *, data_key: bool = False) -> AsyncIterator[dict[str, Any]]:
         return self._events("POST", "/keys/rotate", {"data_key": data_key})
 
+    async def purge_preview(self, connection: str, accounts: Sequence[str] = (), streams: Sequence[str] = ()) -> Any:
+        return await self._get(f"/connections/{_part(connection)}/purge", account=list(accounts), stream=list(streams))
+
+    def purge(
+        self, connection: str, accounts: Sequence[str] = (), streams: Sequence[str] = (), shown: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        body = {"accounts": list(accounts), "streams": list(streams), "shown": shown}
+        return self._events("POST", f"/connections/{_part(connection)}/purge", body)
+
     async def notices(self) -> Any:
         return await self._get("/notices")
 

@@ -31,6 +31,7 @@ from .errors import BUSY, CREDENTIAL, FAILED, USAGE, ControlError, unknown
 from .keys import Keys
 from .parts import Parts
 from .pauses import AUTH_CODE, Pauses, enabled
+from .purging import Purges
 from .reloads import Reloads
 from .reports import Reports
 from .running import Runs
@@ -58,6 +59,7 @@ class Control:
         self.runs = Runs(parts, self._ended, self.changes)
         self.browse = Browse(parts)
         self.keys = Keys(parts)
+        self.purges = Purges(parts)
         self.scheduler = Scheduler(self.pauses, parts.clock, self.runs.start_due, seed=seed)
         self.reloads = Reloads(parts, self.runs, self.adopt)
         self.reports = Reports(parts, self.pauses, self.scheduler)
@@ -238,6 +240,20 @@ class Control:
 
     def keys_rotate(self, *, data_key: bool = False) -> AsyncIterator[Event]:
         return self.keys.rotate(data_key=data_key)
+
+    # -- purging
+
+    async def purge_preview(
+        self, connection: str, accounts: Sequence[str] = (), streams: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        return await self.purges.preview(connection, accounts, streams)
+
+    async def purge(
+        self, connection: str, accounts: Sequence[str] = (), streams: Sequence[str] = (), shown: str | None = None
+    ) -> AsyncIterator[Event]:
+        async for event in self.purges.purge(connection, accounts, streams, shown):
+            yield event
+        self.changes.tell("connection", connection=connection)
 
     # -- decisions
 

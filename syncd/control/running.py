@@ -10,7 +10,7 @@ from typing import Any
 from syncd.engine.events import as_json
 from syncd.engine.executor import Busy, RunHandle, RunReport, RunRequest, UnknownName
 from syncd.engine.log import logger
-from syncd.engine.ports import Counts, RunRow, RunScope, RunStatus, Trigger
+from syncd.engine.ports import Counts, Purging, RunRow, RunScope, RunStatus, Trigger
 from syncd.engine.report import RELOAD
 
 from .errors import BUSY, USAGE, ControlError
@@ -132,6 +132,9 @@ class Runs:
             logger().error("what follows a run's end failed", sync=handle.sync, run=handle.run, exc_info=error)
 
     async def _join(self, request: RunRequest, busy: Busy) -> AsyncIterator[Event]:
+        if isinstance(busy, Purging):
+            message = f"{request.sync}: {busy}"
+            raise ControlError(message, code="SYN-RUN-003", hint="wait until it is over", exit_code=BUSY)
         row = await self._parts.store.get_run(busy.run) if busy.run is not None else None
         ours = busy.run is not None and self._parts.executor.handle(busy.run) is not None
         if row is None or ours or request.dry_run or not row.scope.covers(request.scope):

@@ -10,10 +10,12 @@ docs/decisions/0002-page-transaction.md.
 """
 
 from .browse import Listing, Wanted
-from .errors import BadKey, Damaged, FeedTooOld, KeysMissing, NewerSchema, StoreFailed, StoreUnusable
+from .errors import BackupUnderWay, BadKey, Damaged, FeedTooOld, KeysMissing, NewerSchema, StoreFailed, StoreUnusable
 from .keys import generate, parse_key
 from .measures import Measures, RunMeasure, StreamMeasure
 from .notices import MessageRow, NoticePlan, NoticeRow
+from .purge import Target as PurgeTarget
+from .purge import Unknown as UnknownToPurge
 from .queries import StreamNumbers
 from .rotate import Rotation
 from .states import SyncState
@@ -21,6 +23,7 @@ from .store import SqlStore, open_store
 from .vault import vaults
 
 __all__ = [
+    "BackupUnderWay",
     "BadKey",
     "Damaged",
     "FeedTooOld",
@@ -31,6 +34,7 @@ __all__ = [
     "NewerSchema",
     "NoticePlan",
     "NoticeRow",
+    "PurgeTarget",
     "Rotation",
     "RunMeasure",
     "SqlStore",
@@ -39,6 +43,7 @@ __all__ = [
     "StreamMeasure",
     "StreamNumbers",
     "SyncState",
+    "UnknownToPurge",
     "Wanted",
     "generate",
     "open_store",

@@ -568,6 +568,10 @@ class SqlStore:
         """What a purge would remove, counted."""
         return await self._read(lambda tx: purge.preview(tx, target))
 
+    async def connection_name(self, number: int) -> str:
+        """By its number in the store."""
+        return str(await self._read(lambda tx: tx.value("SELECT name FROM connection WHERE id = ?", (number,))))
+
     def erasure(self) -> Erasure:
         return Erasure(self, self._database, self._blobs, self._owners, self._words, self._clock)
 

@@ -55,7 +55,7 @@ def mount(app: FastAPI, control: Control, stop: asyncio.Event) -> None:
     api = APIRouter(prefix="/api/v1", responses=REFUSALS, dependencies=[token])
     for add in (_add_reports, _add_notices, _add_organisations, _add_switches, _add_decisions, _add_configuration):
         add(api, control)
-    for stream in (_add_runs, _add_keys, _add_data):
+    for stream in (_add_runs, _add_purge, _add_keys, _add_data):
         stream(api, control, stop)
     app.include_router(api)
 
@@ -233,6 +233,20 @@ def _add_configuration(api: APIRouter, control: Control) -> None:
     async def schema(connector: str | None = None) -> Response:
         """JSON Schema of the YAML for editors, or of one connector's settings and stream options."""
         return as_json(control.reports.schema(connector))
+
+
+def _add_purge(api: APIRouter, control: Control, stop: asyncio.Event) -> None:
+    @api.get("/connections/{name}/purge", response_model=models.PurgePreview, tags=["deletions"])
+    async def preview(name: str, stream: Names = [], account: Names = []) -> Response:  # noqa: B006 - never changed
+        """What a purge would remove, and what it cannot reach. Removes nothing."""
+        return as_json(await control.purge_preview(name, account, stream))
+
+    @api.post(
+        "/connections/{name}/purge", responses={200: STREAM}, response_class=StreamingResponse, tags=["deletions"]
+    )
+    async def purge(name: str, body: models.PurgeBody) -> Response:
+        """Remove what the preview showed, for good, and follow that to its `report`. It goes on if nobody follows."""
+        return await event_stream(control.purge(name, body.accounts, body.streams, body.shown), stop)
 
 
 def _add_keys(api: APIRouter, control: Control, stop: asyncio.Event) -> None:

@@ -25,6 +25,8 @@ __all__ = [
     "Notices",
     "Plan",
     "Problem",
+    "PurgeBody",
+    "PurgePreview",
     "Record",
     "RecordPage",
     "Refusal",
@@ -495,6 +497,50 @@ class RotateBody(_Body):
     """`data_key`: make a new one, and seal everything anew."""
 
     data_key: bool = False
+
+
+class PurgeBody(ScopeBody):
+    """`shown`: as the preview gave it; the purge is refused if it would remove something else by now."""
+
+    shown: str
+
+
+class PurgedStream(BaseModel):
+    """`held`: deletions that wait for a decision; `retries`: contents that would be tried again."""
+
+    stream: str
+    partitions: int
+    records: int
+    tombstones: int
+    versions: int
+    unreadable: int
+    held: int
+    retries: int
+
+
+class PurgedContents(BaseModel):
+    """`shared`: contents that stay, because others have them too."""
+
+    count: int
+    bytes: int
+    shared: int
+
+
+class PurgePreview(BaseModel):
+    """What a purge would remove. `comes_back`: what would bring it back, if anything."""
+
+    connection: str
+    account: list[Name]
+    stream: list[Name]
+    accounts: list[Name]
+    streams: list[PurgedStream]
+    contents: PurgedContents
+    errors: int
+    handed_over: int = Field(description="Shared drives that another account reads from then on.")
+    credentials: bool
+    comes_back: str
+    not_reached: list[str]
+    shown: str
 
 
 class OperatorKey(BaseModel):

@@ -12,7 +12,7 @@ from syncd.sdk.errors import CATALOGUE
 
 COMMANDS = {
     "run", "import", "accounts", "sync", "status", "history", "show", "enable", "disable", "resume", "cancel", "reset",
-    "approve", "reject", "records", "blob", "validate", "check", "plan", "connectors", "schema", "explain", "demo",
+    "approve", "reject", "purge", "records", "blob", "validate", "check", "plan", "connectors", "schema", "explain", "demo",
 }  # fmt: skip
 NO_JSON = {"run", "blob", "demo", "schema", "completion"}
 
@@ -35,7 +35,7 @@ def test_every_command_takes_the_folders_and_json_where_it_answers() -> None:
 
 
 def test_decisions_take_yes() -> None:
-    for name in ("approve", "reject", "reset"):
+    for name in ("approve", "reject", "reset", "purge"):
         assert "--yes" in {option for parameter in cli.commands[name].params for option in parameter.opts}
 
 
