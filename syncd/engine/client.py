@@ -360,6 +360,7 @@ class _Door(httpx.AsyncBaseTransport):
 
     async def _sign_in(self, request: httpx.Request) -> httpx.Response:
         view = self._view
+        view.hub.guard.admit(request.url)
         await view._open(view.hub.pacing.tokens)
         view.signed_in_at = view.hub.clock.monotonic()
         view.signing_in = True

@@ -4,7 +4,7 @@ Public: Connection, TransportFactory, VaultOf.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from syncd.config.model import ConnectionConfig
@@ -155,8 +155,11 @@ def _configured(connector: Connector, config: ConnectionConfig) -> Connector:
 
 
 def _guard(connector: Connector, config: ConnectionConfig, real: bool) -> Guard:
-    origins = connector.origins(config.settings)
-    return Guard(origins) if real else Guard(origins, None)
+    def origins() -> Sequence[str]:
+        return connector.origins(config.settings)
+
+    downloads = connector.downloads(config.settings)
+    return Guard(origins, downloads) if real else Guard(origins, downloads, None)
 
 
 def _version() -> str:

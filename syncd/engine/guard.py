@@ -3,8 +3,8 @@
 Public: Guard, Verdict.
 
 Credentials travel to the connector's declared origins only. Other addresses come out of answers (next pages, download
-links, redirects): they are fetched without credentials, and only over https from a public address, or from loopback
-where the operator's own endpoints are on loopback.
+links, redirects): they are asked only where the connector declares such hosts, without credentials, and over https at a
+public address, or on loopback where the operator's own endpoints are on loopback.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from syncd.sdk import ProtocolError
 from syncd.sdk.http import httpx
+from syncd.sdk.origins import within
 
 __all__ = ["Guard", "Resolver", "Verdict", "resolve"]
 
@@ -42,26 +43,49 @@ async def resolve(host: str) -> Sequence[str]:
 
 
 class Guard:
-    """Judges URLs of one connection. `origins`: as `Connector.origins` gives them; None trusts every address asked.
+    """Judges URLs of one connection. `origins` and `downloads`: what `Connector.origins` and `.downloads` give.
 
     Without a `resolver` names are taken for public: for transports that are no network.
     """
 
-    def __init__(self, origins: Sequence[str] | None, resolver: Resolver | None = resolve) -> None:
-        self._origins = None if origins is None else {_origin(httpx.URL(origin)) for origin in origins}
-        self._on_loopback = any(_is_loopback(host) for _, host, _ in self._origins or ())
+    def __init__(
+        self,
+        origins: Callable[[], Sequence[str]],
+        downloads: Sequence[str] = (),
+        resolver: Resolver | None = resolve,
+    ) -> None:
+        self._declared = origins
+        self._downloads = tuple(downloads)
         self._resolver = resolver
+        self._look()
+
+    def _look(self) -> None:
+        self._origins = {_origin(httpx.URL(origin)) for origin in self._declared()}
+        self._on_loopback = any(_is_loopback(host) for _, host, _ in self._origins)
+
+    def admit(self, url: httpx.URL) -> None:
+        """Raise ProtocolError unless a secret may be sent there: the address of a token request.
+
+        Declarations are read again before that: a credential that was replaced may name another token endpoint.
+        """
+        if _origin(url) in self._origins:
+            return
+        self._look()
+        if _origin(url) not in self._origins:
+            raise _refused(url, "a sign-in goes to declared addresses only")
 
     async def judge(self, url: httpx.URL) -> Verdict:
         """Whether credentials may go there. Raises ProtocolError if nothing may."""
         origin = _origin(url)
-        if self._origins is None or origin in self._origins:
+        if origin in self._origins:
             return TRUSTED
         scheme, host, _ = origin
-        if self._on_loopback and _is_loopback(host) and scheme in PORTS:
+        if self._on_loopback and _is_loopback(host) and scheme in PORTS and self._downloads:
             return STRANGER
-        if scheme != "https" or not host:
-            raise _refused(url, "it is neither one of the provider's own addresses nor https")
+        if not host or not within(host, self._downloads):
+            raise _refused(url, "the connector does not declare it")
+        if scheme != "https":
+            raise _refused(url, "it is not https")
         if _literal(host) is not None:
             if not _is_public(host):
                 raise _refused(url, "its address is not public")
@@ -82,7 +106,7 @@ class Guard:
 
 def _refused(url: httpx.URL, why: str) -> ProtocolError:
     where = f"{url.scheme}://{url.host}"
-    return ProtocolError(f"refused to fetch from {where}, an address taken from an answer: {why}")
+    return ProtocolError(f"refused to send a request to {where}: {why}", code="SYN-NET-002")
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

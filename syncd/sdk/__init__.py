@@ -24,6 +24,7 @@ from .errors import (
 )
 from .hooks import hookimpl
 from .oauth import BearerAuth, Token, Vault
+from .origins import origins_of
 from .secrets import Secret, conceal, redact
 from .throttle import retry_after_seconds, retryable
 from .types import (
@@ -109,6 +110,7 @@ __all__ = [
     "Writable",
     "conceal",
     "hookimpl",
+    "origins_of",
     "parse_duration",
     "parse_size",
     "redact",

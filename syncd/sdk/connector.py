@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from .context import Context
 from .errors import RateLimited, SyncdError, Transient
 from .http import httpx
+from .origins import origins_of
 from .types import (
     JSON,
     Account,
@@ -116,12 +117,22 @@ class Connector(ABC):
         """
         return None
 
-    def origins(self, settings: Mapping[str, Any]) -> Sequence[str] | None:
-        """The origins (`https://host[:port]`) to which credentials may travel; None: any that the connector asks.
+    def origins(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        """The connection's own origins (`https://host[:port]`): requests go there, and the credential with them.
 
-        Requests elsewhere are sent without credentials, and only to public https addresses.
+        The default is every URL in the settings, wherever it stands. Any other address is refused (SYN-NET-002), a
+        token endpoint's too, except those that `downloads` names.
         """
-        return None
+        return origins_of(settings)
+
+    def downloads(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Further hosts, to which links in answers and redirects may lead: `files.example.com`, or `*.example.com`
+        for all names below it; `*` for any, where the provider names none.
+
+        They are asked without the credential, by https, at public addresses only; and where one of `origins` is on
+        loopback (a simulator), all of loopback is as good as named. The default is none.
+        """
+        return ()
 
     def retryable(self, response: httpx.Response) -> RateLimited | Transient | None:
         """Whether an answer with status 400 or above (body read) means "later". None: the connector deals with it.

@@ -270,6 +270,15 @@ CATALOGUE: dict[str, Explanation] = dict(
             "Look at the provider's status page and at the network between here and there.",
         ),
         _entry(
+            "SYN-NET-002",
+            "address not declared",
+            "A request, a link in an answer or a redirect leads to an address that the connector has not declared, or to one "
+            "that is neither public nor the operator's own.",
+            "Nothing is sent there. What needed it has failed for this run, all else goes on.",
+            "If the address is right, name it in the connection's settings (`endpoints`), or ask the connector's author to "
+            "declare it (`origins`, or `downloads` for links). If it is not, somebody between here and there rewrites answers.",
+        ),
+        _entry(
             "SYN-PROTO-001",
             "answer makes no sense",
             "The provider's answer is not what its documents promise: not JSON, wrong types, a page chain without an end.",

@@ -2,16 +2,17 @@
 
 Public: EngineClient, CapturingLog.
 
-It signs in (only towards the connector's origins), says which account and stream a request is for, turns answers that
+It signs in (only towards the connector's origins; of other hosts only declared downloads are asked), says which account and stream a request is for, turns answers that
 mean "later" into RateLimited or Transient as `Connector.retryable` reads them, turns broken connections into Transient,
 and tries again on the clock it is given.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
 
 from syncd.sdk import Account, Clock, Connector, ProtocolError, RateLimited, SyncdError, Transient
 from syncd.sdk.http import httpx
+from syncd.sdk.origins import within
 
 __all__ = ["CapturingLog", "EngineClient"]
 
@@ -42,6 +43,7 @@ class EngineClient(httpx.AsyncClient):
         self._about = {"syncd.account": account, "syncd.stream": stream}
         origins = connector.origins(settings)
         self._origins = None if origins is None else {_origin(httpx.URL(origin)) for origin in origins}
+        self._downloads = connector.downloads(settings)
 
     def build_request(self, *args: Any, **more: Any) -> httpx.Request:
         try:
@@ -53,6 +55,8 @@ class EngineClient(httpx.AsyncClient):
         request.extensions = {**request.extensions, **self._about}
         at_home = self._origins is None or _origin(request.url) in self._origins
         if not at_home:
+            if not _declared(request.url.host, self._downloads):
+                raise ProtocolError(f"{request.url.host} is not declared: name it in origins() or downloads()")
             more["auth"] = None
         elif more.get("auth", httpx.USE_CLIENT_DEFAULT) is httpx.USE_CLIENT_DEFAULT:
             more["auth"] = self._sign_in
@@ -112,6 +116,12 @@ class _Translated(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _declared(host: str, downloads: Sequence[str]) -> bool:
+    """As the engine's guard: a simulator's downloads may be anywhere on loopback."""
+    on_loopback = host == "localhost" or host.startswith("127.")
+    return within(host, downloads) or (on_loopback and bool(downloads))
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -26,6 +26,7 @@ from .calendar import CalendarStream
 from .contacts import ContactsStream
 from .files import FilesStream
 from .mail import MailStream
+from .settings import DOWNLOADS
 
 __all__ = ["MicrosoftConnector"]
 
@@ -49,6 +50,9 @@ class MicrosoftConnector(Connector):
 
     def origins(self, settings: Mapping[str, Any]) -> Sequence[str]:
         return _origins(settings)
+
+    def downloads(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        return DOWNLOADS
 
     def retryable(self, response: httpx.Response) -> RateLimited | Transient | None:
         return throttle.later(response)

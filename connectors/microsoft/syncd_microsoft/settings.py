@@ -1,6 +1,7 @@
 """A connection's settings: schema, clouds, roots, credentials.
 
-Public: SCHEMA, CLOUDS, Cloud, cloud, graph, login, version_root, token_url, scope, origins, reveal, is_delegated.
+Public: SCHEMA, CLOUDS, Cloud, cloud, graph, login, version_root, token_url, scope, origins, DOWNLOADS, reveal,
+is_delegated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from syncd.sdk import AuthFailed, Secret, conceal
 
 __all__ = [
     "CLOUDS",
+    "DOWNLOADS",
     "SCHEMA",
     "Cloud",
     "cloud",
@@ -38,6 +40,13 @@ CLOUDS = {
     "us-dod": Cloud("https://login.microsoftonline.us", "https://dod-graph.microsoft.us"),
     "china": Cloud("https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"),
 }
+DOWNLOADS = (  # where drives send for contents, in all clouds (§7)
+    "*.sharepoint.com",
+    "*.1drv.com",
+    "*.sharepoint.us",
+    "*.sharepoint-mil.us",
+    "*.sharepoint.cn",
+)
 VERSION = "/v1.0"
 
 _TEXT = {"type": "string", "minLength": 1}

@@ -54,6 +54,10 @@ class ZohoConnector(Connector):
     def origins(self, settings: Mapping[str, Any]) -> Sequence[str]:
         return _origins(settings)
 
+    def downloads(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Contents may be redirected out of Zoho, and no document says where to (§7.4)."""
+        return ["*"]
+
     def retryable(self, response: httpx.Response) -> RateLimited | Transient | None:
         return errors.later(response)
 

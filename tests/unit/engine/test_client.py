@@ -67,7 +67,8 @@ class Desk:
         *replies: Any,
         limits: Limits | None = None,
         auth: httpx.Auth | None = None,
-        origins: tuple[str, ...] | None = ("https://api.test", "https://token.test"),
+        origins: tuple[str, ...] = ("https://api.test", "https://token.test"),
+        downloads: tuple[str, ...] = ("files.test", "*.files.test"),
         resolver: Any = None,
         auto: bool = True,
         pace: Any = None,
@@ -79,7 +80,7 @@ class Desk:
             self.wire,
             auth,
             Pacing(limits or Limits()),
-            Guard(origins, resolver),
+            Guard(lambda: origins, downloads, resolver),
             retryable,
             pace or (lambda response: None),
             self.clock,
@@ -401,10 +402,60 @@ async def test_addresses_that_are_not_public_are_refused(url: str) -> None:
     async def resolver(host: str) -> list[str]:
         return ["93.184.216.34", "192.168.1.1"] if host == "internal.test" else ["127.0.0.1"]
 
-    desk = Desk(answer(), resolver=resolver)
-    with pytest.raises(ProtocolError, match="refused"):
+    desk = Desk(answer(), resolver=resolver, downloads=("*",))
+    with pytest.raises(ProtocolError, match="refused") as caught:
         await desk.view().get(url)
+    assert caught.value.code == "SYN-NET-002"
     assert desk.wire.asked == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.test/x",
+        "https://files.test.evil.test/x",
+        "https://evilfiles.test/x",
+        "https://api.test:8443/x",
+        "http://api.test/x",
+        "https://sub.api.test/x",
+    ],
+)
+async def test_addresses_that_the_connector_does_not_declare_are_not_asked(url: str) -> None:
+    desk = Desk(answer())
+    with pytest.raises(ProtocolError, match="does not declare") as caught:
+        await desk.view().get(url)
+    assert caught.value.code == "SYN-NET-002"
+    assert desk.wire.asked == []
+
+
+async def test_a_redirect_to_an_address_that_is_not_declared_is_not_followed() -> None:
+    desk = Desk(lambda _: httpx.Response(302, headers={"location": "https://evil.test/y"}))
+    with pytest.raises(ProtocolError, match="does not declare"):
+        await desk.view().get("https://api.test/x", follow_redirects=True)
+    assert [request.url.host for request in desk.wire.asked] == ["api.test"]
+
+
+async def test_declared_hosts_may_be_named_with_all_below_them() -> None:
+    desk = Desk(answer(), auth=TokenAuth([]))
+    for host in ("files.test", "FILES.test", "eu.files.test", "a.b.files.test."):
+        await desk.view().get(f"https://{host}/x")
+        assert "authorization" not in desk.wire.asked[-1].headers
+
+
+async def test_a_sign_in_goes_to_declared_addresses_only() -> None:
+    desk = Desk(answer(), auth=TokenAuth([]), origins=("https://api.test",), downloads=("*",))
+    with pytest.raises(ProtocolError, match="sign-in"):
+        await desk.view().get("https://api.test/x")
+    assert desk.wire.asked == []
+
+
+async def test_a_sign_in_address_that_a_replaced_credential_names_is_admitted() -> None:
+    origins = ["https://api.test"]
+    desk = Desk(answer(), auth=TokenAuth([]))
+    desk.hub.guard = Guard(lambda: origins)
+    origins.append("https://token.test")
+    await desk.view().get("https://api.test/x")
+    assert [request.url.host for request in desk.wire.asked] == ["token.test", "api.test"]
 
 
 async def test_a_checked_name_cannot_change_its_mind() -> None:
@@ -425,6 +476,14 @@ async def test_loopback_is_fine_where_the_operators_endpoints_are_on_loopback() 
     assert "authorization" not in desk.wire.asked[0].headers
     with pytest.raises(ProtocolError):
         await desk.view().get("http://10.0.0.1/x")
+
+
+async def test_loopback_is_refused_to_a_connector_that_declares_no_downloads() -> None:
+    desk = Desk(answer(), origins=("http://127.0.0.1:9000",), downloads=())
+    await desk.view().get("http://127.0.0.1:9000/x")
+    with pytest.raises(ProtocolError, match="does not declare"):
+        await desk.view().get("http://127.0.0.1:9001/x")
+    assert [request.url.port for request in desk.wire.asked] == [9000]
 
 
 async def test_redirects_are_given_back_unless_asked_for_and_never_take_the_credential_abroad() -> None:
