@@ -190,7 +190,7 @@ def serve_site(folder: Path) -> Iterator[Site]:
         thread.start()
         stack.callback(thread.join)
         stack.callback(site.end)
-        assert ready.wait(30)
+        assert ready.wait(60)
         site.do(site.control.import_accounts("acme"))
         for name in ("contacts", "calendar", "files", "mail"):
             assert site.sync(f"acme-{name}")["status"] == "completed"
