@@ -353,7 +353,7 @@ CATALOGUE: dict[str, Explanation] = dict(
         _entry(
             "SYN-RUN-003",
             "already under way",
-            "The sync, or a part of it, is being run by another process, and that run does not cover what was asked.",
+            "What was asked for must wait for a run, a purge or a backup that is under way and does not cover it.",
             "Nothing was started (exit 75).",
             "Wait for it (`syncd status`), or `syncd cancel RUN`.",
         ),
@@ -454,7 +454,7 @@ CATALOGUE: dict[str, Explanation] = dict(
         _entry(
             "SYN-FEED-001",
             "feed position too old",
-            "The SEQ asked for is older than the oldest tombstone kept: deletions after it may be missing.",
+            "Deletions after the SEQ asked for may be missing: tombstones were removed, data was purged, or a backup restored.",
             "The answer is refused rather than incomplete.",
             "Read everything again, then follow the feed from the newest `seq`.",
         ),
