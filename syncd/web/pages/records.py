@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from syncd.control.errors import ControlError
 from syncd.store import Wanted
 
+from .highlights import highlights
 from .mail import Mail, attachment, read_mail
 from .render import Pages, number_in
 
@@ -48,8 +49,9 @@ def routes(pages: Pages) -> list[BaseRoute]:
 
     async def raw(request: Request) -> Response:
         view = await pages.browse.record(_key(request))
-        text = json.dumps(view["data"], indent=2, ensure_ascii=False).encode("utf-8", "replace")
-        return _download([text], f"record-{view['id']}.json", "application/json")
+        return _download(
+            [_pretty(view["data"]).encode("utf-8", "replace")], f"record-{view['id']}.json", "application/json"
+        )
 
     async def body(request: Request) -> Response:
         return await _body(pages, request)
@@ -105,12 +107,13 @@ async def _accounts(pages: Pages, connection: str) -> list[str]:
 async def _show(pages: Pages, request: Request) -> Response:
     view = await pages.browse.record(_key(request))
     mail = await _mail(pages, view)
-    text = json.dumps(view["data"], indent=2, ensure_ascii=False) if view["data"] is not None else ""
+    text = _pretty(view["data"])
     return pages.show(
         request,
         "record.html",
         record=view,
         mail=mail,
+        more=highlights(view["kind"], view["data"]),
         fields=list(_some(_flat(view["data"]), FIELDS)),
         text=text[:200_000],
         cut=len(text) > 200_000,
@@ -180,6 +183,13 @@ def _key(request: Request) -> int:
     if key >= 2**62:
         raise ControlError("there is no such record", status=404)
     return key
+
+
+def _pretty(data: Any) -> str:
+    try:
+        return json.dumps(data, indent=2, ensure_ascii=False)
+    except RecursionError:
+        return '"nested too deeply to be shown"'
 
 
 def _flat(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

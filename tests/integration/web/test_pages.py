@@ -57,6 +57,19 @@ async def test_no_address_breaks_a_page(web: Any) -> None:
                     assert answer.status_code in (200, 307, 404, 405, 414), (place, odd, more)
 
 
+async def test_a_payload_nested_without_end_has_a_page(web: Any) -> None:
+    deep: Any = "bottom"
+    for _ in range(700):
+        deep = [deep]
+    web.site.save(notes={"ann@acme.example": [{"id": "deep", "title": "Deep", "phone": deep}]})
+    await web.sync()
+    async with web.client() as client:
+        listed = await page(client, "/records?in=acme/notes")
+        assert "Deep" in listed.text
+        assert (await page(client, "/records/1")).status_code == 200
+        assert (await page(client, "/records/1/data.json")).status_code == 200
+
+
 async def test_an_empty_installation_says_how_to_begin(web: Any) -> None:
     web.site.syncs = {}
     web.site.configure("version: 1\n")
