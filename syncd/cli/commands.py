@@ -5,12 +5,36 @@ Public: register.
 
 import click
 
-from . import configuring, daemon, data, deciding, keys, notifying, organisation, purge, syncing, test_connector
+from . import (
+    configuring,
+    daemon,
+    data,
+    deciding,
+    keys,
+    new_connector,
+    notifying,
+    organisation,
+    purge,
+    syncing,
+    test_connector,
+)
 
 __all__ = ["register"]
 
 
 def register(cli: click.Group) -> None:
     """Add every command to the root group."""
-    for module in (daemon, notifying, organisation, syncing, deciding, purge, data, keys, configuring, test_connector):
+    for module in (
+        daemon,
+        notifying,
+        organisation,
+        syncing,
+        deciding,
+        purge,
+        data,
+        keys,
+        configuring,
+        new_connector,
+        test_connector,
+    ):
         module.register(cli)
