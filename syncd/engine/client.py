@@ -14,11 +14,14 @@ from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import uuid4
 
 from syncd.engine.guard import Guard, Verdict
+from syncd.engine.log import debugging
 from syncd.engine.metrics import SILENT, Metrics, outcome_of
 from syncd.engine.pacing import Budget, Pacing, backoff
 from syncd.engine.policy import TRIES, TRY_FOR
+from syncd.engine.wirelog import tell
 from syncd.sdk import Account, Clock, ProtocolError, RateLimited, SyncdError, Transient
 from syncd.sdk.http import httpx
 
@@ -66,6 +69,7 @@ class Hub:
     connector: str = ""
     connection: str = ""
     metrics: Metrics = SILENT
+    request_header: str | None = None  # in which the provider takes a request's id
 
 
 class _Slot:
@@ -121,6 +125,7 @@ class PacedClient(httpx.AsyncClient):
         self.waited = 0.0
         self.waiting = 0
         self.activity = 0
+        self.given_up = False  # the call does not end, and is to ask nothing any more
         self.signed_in_at = 0.0  # when the last token request went out
         self.signing_in = False  # nothing has come of it yet
         self._account = account
@@ -141,6 +146,8 @@ class PacedClient(httpx.AsyncClient):
         sign-in raises. Answers of 400 and above that do not mean "later" are given back.
         """
         follow = follow_redirects is True
+        if self.given_up:
+            await asyncio.get_running_loop().create_future()  # an error might be met by one more try, and so for ever
         for _ in range(REDIRECTS):
             response = await self._judged(request, stream, auth)
             if not follow or response.next_request is None:
@@ -170,6 +177,7 @@ class PacedClient(httpx.AsyncClient):
         verdict = await self.hub.guard.judge(request.url)
         request.extensions["syncd.account"] = self._account
         request.extensions["syncd.stream"] = self._stream
+        request.extensions["syncd.trusted"] = verdict.trusted
         if verdict.trusted:
             return await self._persist(request, stream, auth)
         url = request.url
@@ -324,7 +332,11 @@ class PacedClient(httpx.AsyncClient):
             waited = self.hub.clock.monotonic() - now
             self.hub.metrics.waited(self.hub.connector, self.hub.connection, waited)
             if self.place is not None:
-                await self.place.come_back()
+                self.waiting += 1
+                try:
+                    await self.place.come_back()
+                finally:
+                    self.waiting -= 1
 
     async def _sleep(self, seconds: float) -> None:
         self.waiting += 1
@@ -370,13 +382,19 @@ class _Door(httpx.AsyncBaseTransport):
         self._view.meter.requests += 1
         self._view.activity += 1
         hub, status = self._view.hub, None
+        number = str(uuid4()) if hub.request_header or debugging() else ""
+        if hub.request_header and request.extensions.get("syncd.trusted"):
+            request.headers[hub.request_header] = number
         began = hub.clock.monotonic()
         try:
             response = await self._wire.handle_async_request(request)
             status = response.status_code
             return response
         finally:
-            hub.metrics.requested(hub.connector, outcome_of(status), hub.clock.monotonic() - began)
+            seconds = hub.clock.monotonic() - began
+            hub.metrics.requested(hub.connector, outcome_of(status), seconds)
+            if debugging():
+                tell(request, hub.connection, number, status, seconds)
 
     async def aclose(self) -> None:
         """The wire belongs to the connection."""

@@ -79,6 +79,7 @@ class Connection:
             connector=config.connector,
             connection=config.name,
             metrics=metrics,
+            request_header=connector.info.request_id,
         )
         if isinstance(hub.auth, BearerAuth):  # token lifetimes by the same clock as all else
             hub.auth.clock = clock

@@ -334,7 +334,7 @@ class ConnectorInfo:
 
     `settings_schema`: JSON Schema (2020-12) of `connections.NAME.settings`; a property with `"x-secret": true` must be
     written as a `${…}` reference and reaches the connector as a Secret. `errors`: the connector's own catalogue
-    entries.
+    entries. `request_id`: the header in which the provider takes a request's id, a UUID that stands in syncd's log too.
     """
 
     name: str
@@ -343,3 +343,4 @@ class ConnectorInfo:
     settings_schema: Mapping[str, JSON] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     errors: Sequence[Explanation] = ()
+    request_id: str | None = None

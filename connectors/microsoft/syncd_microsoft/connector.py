@@ -40,6 +40,7 @@ class MicrosoftConnector(Connector):
         settings_schema=settings.SCHEMA,
         limits=Limits(concurrency=16, account_concurrency=4),  # §11: Outlook bears 4 at once per mailbox
         errors=errors.CATALOGUE,
+        request_id="client-request-id",  # §1: echoed, and in the bodies of errors
     )
 
     def streams(self) -> Sequence[Stream]:
