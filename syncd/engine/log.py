@@ -9,15 +9,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from syncd.sdk import redact
 
 __all__ = ["Log", "about", "debugging", "known", "logger"]
 
-_known: ContextVar[Mapping[str, Any]] = ContextVar("syncd_log", default={})
-
 NAME = "syncd.engine"
+
+_known: ContextVar[Mapping[str, Any]] = ContextVar("syncd_log", default=MappingProxyType({}))  # noqa: B039 - read-only
 
 
 class Log(Protocol):

@@ -8,7 +8,7 @@ import re
 from syncd.engine.log import logger
 from syncd.sdk.http import httpx
 
-__all__ = ["template", "tell"]
+__all__ = ["tell", "template"]
 
 WORD = re.compile(r"(?:\$?[A-Za-z]{1,24}|[A-Za-z]{1,12}(?:[._-][A-Za-z]{1,12}){1,2}|v\d{1,2}(?:\.\d{1,2})?)")
 ID = "{id}"
