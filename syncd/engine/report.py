@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from syncd.engine.log import Log
 from syncd.engine.ports import AccountRow, Counts, RunError, RunRow, RunScope, RunStatus, Trigger
 
 __all__ = [
@@ -113,6 +114,16 @@ class RunReport:
     @property
     def duration_s(self) -> float | None:
         return None if self.finished_at is None else round((self.finished_at - self.started_at).total_seconds(), 3)
+
+    def log(self, log: Log) -> None:
+        """The line that stands for the whole run, with what was met first if something was the matter."""
+        good = self.status in (RunStatus.COMPLETED, RunStatus.CANCELLED)
+        counts = {name: count for name, count in counts_json(self.counts).items() if count}
+        facts: dict[str, Any] = {"status": str(self.status), **counts, "requests": self.requests}
+        if self.errors:
+            first = self.errors[0]
+            facts.update(errors=self.error_count, code=first.code, error=first.message)
+        (log.info if good else log.warning)("run ended", **facts, seconds=self.duration_s)
 
     def to_json(self, *, accounts: bool = False) -> dict[str, Any]:
         """The object of `sync --json`; with `accounts` each stream carries its `account_results` too."""

@@ -18,6 +18,7 @@ from syncd.engine.discovery import Discovery, covered, discover
 from syncd.engine.events import PartitionBegan, PartitionEnded, Progress, RunFinished, RunStarted
 from syncd.engine.imports import import_if_due
 from syncd.engine.ledger import Ledger, finish
+from syncd.engine.log import about, logger
 from syncd.engine.policy import describe
 from syncd.engine.ports import AccountRow, Leftovers, PartitionRow, Retry
 from syncd.engine.report import AUTH, SHUTDOWN, RunReport, RunRequest
@@ -28,6 +29,8 @@ from syncd.engine.work import Engine, Job, Outcome, Place, RoundOutcome, RunWork
 from syncd.sdk import DELTA, AuthFailed, Partition, Scan, Stream, SyncdError
 
 __all__ = ["Engine", "Run", "RunReport"]
+
+log = logger()
 
 WAITING = 4  # accounts' streams begun per place for a partition in flight
 
@@ -88,6 +91,14 @@ class Run:
 
     async def execute(self) -> RunReport:
         """Do it all. The report says how it ended; an exception means that not even that could be stored."""
+        run = self._work
+        with about(run=run.run, sync=run.sync.name, connection=run.connection.name):
+            log.info("run begins", trigger=str(self._request.trigger), full=run.full)
+            report = await self._executed()
+            report.log(log)
+            return report
+
+    async def _executed(self) -> RunReport:
         try:
             await self._everything()
         except asyncio.CancelledError:
@@ -175,6 +186,10 @@ class Run:
     # -- one account's stream
 
     async def _part(self, part: _Part) -> None:
+        with about(stream=part.stream.name, account=part.account.label):
+            await self._go_through(part)
+
+    async def _go_through(self, part: _Part) -> None:
         run, stream, account = self._work, part.stream, part.account
         key = (account.id, stream.name)
         async with Place(run.engine.slots) as place:
@@ -302,6 +317,10 @@ class Run:
             await each(rows, min(self._workers(), len(rows)), lambda pair: self._partition(*pair))
 
     async def _partition(self, part: _Part, row: PartitionRow, *, full: bool = False) -> Outcome:
+        with about(stream=part.stream.name, account=part.account.label, partition=row.partition.id):
+            return await self._read(part, row, full)
+
+    async def _read(self, part: _Part, row: PartitionRow, full: bool) -> Outcome:
         run, work = self._work, part.stream.work
         if run.stop:
             await self._count(part, RoundOutcome(Outcome.CANCELLED))

@@ -4,12 +4,15 @@ Public: Stillborn.
 """
 
 from syncd.engine.events import Progress, RunFinished
+from syncd.engine.log import about, logger
 from syncd.engine.policy import describe
 from syncd.engine.ports import Counts, RunStatus, Store
 from syncd.engine.report import AUTH, RunReport
 from syncd.sdk import AuthFailed, Clock, SyncdError
 
 __all__ = ["Stillborn"]
+
+log = logger()
 
 
 class Stillborn:
@@ -33,4 +36,7 @@ class Stillborn:
         if row is None:
             raise SyncdError(f"run {self._run} is not in the store", code="SYN-STATE-002")
         self._progress.publish(RunFinished(row.id, row.sync, row.status, row.counts, 0))
-        return RunReport.of(row)
+        report = RunReport.of(row)
+        with about(run=row.id, sync=row.sync, connection=row.connection):
+            report.log(log)
+        return report
