@@ -29,7 +29,7 @@ from .listing import Reader
 from .paths import Path
 from .plan import Accounts, Plan, read
 from .problems import problems_of
-from .records import id_of, paths_of
+from .records import Ids
 from .schema import SCHEMA
 from .stream import HttpStream, stream_of
 
@@ -105,14 +105,14 @@ class _People:
     """How an entry becomes an account."""
 
     def __init__(self, plan: Accounts) -> None:
-        self._id = paths_of(plan.id)
+        self._ids = Ids(plan)
         self._address = Path(plan.address) if plan.address else None
         self._name = Path(plan.name) if plan.name else None
         self._active = Condition(plan.active) if plan.active else None
 
     def account(self, entry: Any) -> Account:
         """Raises ProtocolError: a list with somebody missing is worse than none."""
-        account_id = id_of(self._id, entry) if isinstance(entry, dict) else None
+        account_id = self._ids.of(entry)
         if account_id is None:
             raise ProtocolError("an account without an id")
         address = account_id if self._address is None else self._address.first(entry)

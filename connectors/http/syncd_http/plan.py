@@ -153,6 +153,8 @@ class Listing(_Part, frozen=True, kw_only=True):
     records: str = "$"
     optional_records: bool = False
     pagination: Pagination = Pagination()
+    id: Texts
+    id_type: str | None = None
 
 
 class Detail(_Part, frozen=True, kw_only=True):
@@ -176,7 +178,6 @@ class Content(_Part, frozen=True, kw_only=True):
 class StreamPlan(Listing, frozen=True, kw_only=True):
     """One stream."""
 
-    id: Texts
     title: str = ""
     kind: str | None = None
     for_each: str | None = None
@@ -206,7 +207,6 @@ class OneAccount(_Part, frozen=True, kw_only=True):
 class Accounts(Listing, frozen=True, kw_only=True):
     """Where the people are listed."""
 
-    id: Texts
     address: str | None = None
     name: str | None = None
     active: When | None = None

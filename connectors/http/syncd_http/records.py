@@ -1,6 +1,6 @@
 """From an entry of an answer to a record, a tombstone or a reject.
 
-Public: Shape (how a stream's entries are read), id_of.
+Public: Shape (how a stream's entries are read), Ids.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,12 @@ from syncd.sdk import Blob, Item, Record, Reject, Tombstone
 from .conditions import Condition
 from .moments import moment, written
 from .paths import Path
-from .plan import StreamPlan, Texts
+from .plan import Listing, StreamPlan, Texts
 from .summaries import Summary
 
-__all__ = ["Read", "Shape", "id_of", "paths_of"]
+__all__ = ["Ids", "Read", "Shape"]
+
+_LONGEST_ID = 512  # characters; what is longer is no id but a mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Shape:
     """The paths of a stream. `reports`: whether a deleted entry may be told as a tombstone."""
 
     def __init__(self, plan: StreamPlan, kind: str | None, *, reports: bool) -> None:
-        self._id = paths_of(plan.id)
+        self.ids = Ids(plan)
         self._modified = paths_of(plan.modified) if plan.modified else []
         self._etag = Path(plan.etag) if plan.etag else None
         self._name = Path(plan.name) if plan.name else None
@@ -45,7 +47,7 @@ class Shape:
 
     def read(self, entry: Any) -> Read:
         """One entry. What cannot be read is a Reject, with its id where it has one."""
-        source_id = id_of(self._id, entry) if isinstance(entry, dict) else None
+        source_id = self.ids.of(entry)
         if source_id is None:
             return Read(Reject("an entry without an id", data=_shown(entry)))
         if not _storable(entry):
@@ -57,11 +59,6 @@ class Shape:
         if isinstance(changed, str):
             return Read(Reject(changed, source_id, data=entry))
         return Read(self._record(source_id, entry, changed), changed)
-
-    def kinds_of_ids(self, entries: Sequence[Any]) -> set[type]:
-        """The JSON types of the ids: one, in a listing that makes sense."""
-        found = [path.first(entry) for entry in entries for path in self._id] if len(self._id) == 1 else []
-        return {type(value) for value in found if isinstance(value, str | int) and not isinstance(value, bool)}
 
     def gone(self, answer: Any) -> list[Item]:
         """The deletions that an answer lists beside its entries."""
@@ -136,14 +133,32 @@ class Contents:
         return None
 
 
+class Ids:
+    """How ids are read: a text or a whole number; several parts are joined with a colon."""
+
+    def __init__(self, plan: Listing) -> None:
+        self._paths = paths_of(plan.id)
+        self._wanted = {"text": str, "number": int}.get(plan.id_type or "")
+
+    def of(self, entry: Any) -> str | None:
+        """None if a part of it is missing, of another type than the settings say, or nothing that an id can be."""
+        if not isinstance(entry, dict):
+            return None
+        found = [path.first(entry) for path in self._paths]
+        if self._wanted is not None and not all(type(value) is self._wanted for value in found):
+            return None
+        parts = [_text(value) for value in found]
+        good = all(part is not None and len(part) <= _LONGEST_ID and part.isprintable() for part in parts)
+        return ":".join(part for part in parts if part) if good else None
+
+    def kinds(self, entries: Sequence[Any]) -> set[type]:
+        """The JSON types of the ids: one, in a listing that makes sense."""
+        found = [self._paths[0].first(entry) for entry in entries] if len(self._paths) == 1 else []
+        return {type(value) for value in found if isinstance(value, str | int) and not isinstance(value, bool)}
+
+
 def paths_of(texts: Texts) -> list[Path]:
     return [Path(texts)] if isinstance(texts, str) else [Path(text) for text in texts]
-
-
-def id_of(paths: Sequence[Path], entry: Any) -> str | None:
-    """The id: a text or a whole number; several parts are joined with a colon. None if a part is missing."""
-    parts = [_text(path.first(entry)) for path in paths]
-    return ":".join(part for part in parts if part) if all(parts) else None
 
 
 def _text(value: Any) -> str | None:

@@ -181,6 +181,10 @@ def _listing() -> Schema:
         },
         "pagination": _pagination(),
         "id": _paths("Where an entry's id stands; several paths make one id of several parts."),
+        "id_type": {
+            "enum": ["text", "number"],
+            "description": "What ids are in JSON. An entry whose id is something else is an error, not another entry.",
+        },
     }
 
 

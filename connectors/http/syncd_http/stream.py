@@ -36,7 +36,7 @@ from .paging import Ask, digest_of, origin_of
 from .paths import Path
 from .plan import Plan, StreamPlan, chain_of
 from .progress import Progress, begin, rule_of
-from .records import Shape, id_of, paths_of
+from .records import Shape
 
 __all__ = ["HttpStream", "stream_of"]
 
@@ -74,7 +74,7 @@ class HttpStream(Stream):
         progress = begin(self.rule, ctx)
         kinds: set[type] = set()
         async for part in self.reader.slices(ctx, self.names(ctx), progress.place, progress.params()):
-            kinds |= self.shape.kinds_of_ids(part.entries)
+            kinds |= self.shape.ids.kinds(part.entries)
             if len(kinds) > 1:
                 raise ProtocolError(f"{self.info.name}: some ids are texts and some are numbers: which are right?")
             items, progress, skipped = self._read(part, progress)
@@ -195,7 +195,6 @@ class Above:
     def __init__(self, api: Api, plan: StreamPlan, name: str) -> None:
         self.name = name
         self._reader = Reader(api, plan)
-        self._id = paths_of(plan.id)
         self._title = Path(plan.name) if plan.name else None
         self._shape = Shape(plan, None, reports=False)
 
@@ -204,7 +203,7 @@ class Above:
         found = []
         async for page in self._reader.slices(ctx, names):
             for entry in page.entries:
-                source_id = id_of(self._id, entry) if isinstance(entry, dict) else None
+                source_id = self._shape.ids.of(entry)
                 if source_id is None:
                     raise ProtocolError(f"an entry of {self.name} has no id: its parts cannot be known")
                 if self._shape.read(entry).item is None:

@@ -12,7 +12,7 @@ from syncd_http import HttpConnector
 
 from syncd.testing.suite import StreamSuite
 
-from .fakes import Crm, Fake
+from .fakes import Chat, Comments, Crm, Drive, Fake, Tracker
 from .page import blocks, loaded
 
 
@@ -20,7 +20,7 @@ class _Example(StreamSuite):
     connector = HttpConnector()
     example: str
     fake: type[Fake]
-    seeds = 3
+    seeds = 2
 
     @contextmanager
     def source(self, seed: int) -> Iterator[Any]:  # type: ignore[override]
@@ -31,3 +31,26 @@ class _Example(StreamSuite):
 
 class TestCrm(_Example):
     example, stream, fake = "crm", "contacts", Crm
+
+
+PARTS = {
+    "malformed_answers_to_the_rest_do_no_harm": "the id of a part that is another text is another part: nobody can tell"
+}
+
+
+class TestIssues(_Example):
+    example, stream, fake = "tracker", "issues", Tracker
+    known = PARTS
+
+
+class TestComments(_Example):
+    example, stream, fake = "tracker", "comments", Comments
+    known = PARTS
+
+
+class TestDocuments(_Example):
+    example, stream, fake = "documents", "documents", Drive
+
+
+class TestMessages(_Example):
+    example, stream, fake = "chat", "messages", Chat
