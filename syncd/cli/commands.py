@@ -6,6 +6,7 @@ Public: register.
 import click
 
 from . import (
+    backup,
     configuring,
     daemon,
     data,
@@ -32,6 +33,7 @@ def register(cli: click.Group) -> None:
         deciding,
         purge,
         data,
+        backup,
         keys,
         configuring,
         new_connector,

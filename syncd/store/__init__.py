@@ -9,6 +9,7 @@ How data is kept stands in docs/store-format.md; the rules of the page transacti
 docs/decisions/0002-page-transaction.md.
 """
 
+from .backup import Made, Progress, make_backup
 from .browse import Listing, Wanted
 from .errors import BackupUnderWay, BadKey, Damaged, FeedTooOld, KeysMissing, NewerSchema, StoreFailed, StoreUnusable
 from .keys import generate, parse_key
@@ -17,6 +18,7 @@ from .notices import MessageRow, NoticePlan, NoticeRow
 from .purge import Target as PurgeTarget
 from .purge import Unknown as UnknownToPurge
 from .queries import StreamNumbers
+from .restore import read_manifest, restore_backup
 from .rotate import Rotation
 from .states import SyncState
 from .store import SqlStore, open_store
@@ -29,11 +31,13 @@ __all__ = [
     "FeedTooOld",
     "KeysMissing",
     "Listing",
+    "Made",
     "Measures",
     "MessageRow",
     "NewerSchema",
     "NoticePlan",
     "NoticeRow",
+    "Progress",
     "PurgeTarget",
     "Rotation",
     "RunMeasure",
@@ -46,7 +50,10 @@ __all__ = [
     "UnknownToPurge",
     "Wanted",
     "generate",
+    "make_backup",
     "open_store",
     "parse_key",
+    "read_manifest",
+    "restore_backup",
     "vaults",
 ]

@@ -1,6 +1,6 @@
 """Bringing a database to this version's schema.
 
-Public: upgrade, HEAD. Migrations stand in migrations/versions and run from the package, without an alembic.ini.
+Public: upgrade, known_version, HEAD. Migrations stand in migrations/versions and run from the package, without an alembic.ini.
 
 Importing Alembic takes more than a second: it is left out when the database is at HEAD already.
 """
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect
 
 from .errors import NewerSchema, StoreUnusable
 
-__all__ = ["HEAD", "KNOWN", "upgrade"]
+__all__ = ["HEAD", "KNOWN", "known_version", "upgrade"]
 
 KNOWN = ("0001",)
 HEAD = KNOWN[-1]
@@ -19,16 +19,22 @@ HEAD = KNOWN[-1]
 
 def upgrade(connection: Connection, *, allowed: bool = True) -> None:
     """Migrate to HEAD in one transaction. Raises NewerSchema for a schema that only a newer syncd knows."""
-    version = _version(connection)
+    version = known_version(connection)
     if version == HEAD:
         return
+    if not allowed:
+        raise StoreUnusable(f"the database has schema {version}, and may not be migrated to {HEAD} by a reader")
+    _run(connection)
+
+
+def known_version(connection: Connection) -> str | None:
+    """The schema of the database, None for a new one. Raises NewerSchema."""
+    version = _version(connection)
     if version is not None and version not in KNOWN:
         raise NewerSchema(
             f"the database has schema {version}, this syncd knows up to {HEAD}", hint="install the newer syncd again"
         )
-    if not allowed:
-        raise StoreUnusable(f"the database has schema {version}, and may not be migrated to {HEAD} by a reader")
-    _run(connection)
+    return version
 
 
 def _version(connection: Connection) -> str | None:

@@ -52,6 +52,7 @@ from . import (
     partitions,
     purge,
     queries,
+    restore,
     retries,
     runs,
     settle,
@@ -101,6 +102,8 @@ def open_store(
     database cannot be used, NewerSchema if a newer syncd has written it, KeysMissing if other keys are needed.
     """
     blobs = Blobs(state_dir)
+    if (state_dir / restore.MARKER).exists():
+        raise StoreUnusable(f"a restore into {state_dir} was cut", hint="run `syncd restore` again")
     try:
         if not read_only:
             state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)

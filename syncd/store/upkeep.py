@@ -10,14 +10,24 @@ from pathlib import Path
 
 from .contents import Blobs
 from .database import Tx
-from .feed import raise_floor
+from .feed import break_feed, raise_floor
 from .records import DELETED
 from .values import micros
 
-__all__ = ["after_start", "doomed_blobs", "drop_runs", "drop_tombstones", "drop_versions", "rebooted", "reset"]
+__all__ = [
+    "RESTORED",
+    "after_start",
+    "doomed_blobs",
+    "drop_runs",
+    "drop_tombstones",
+    "drop_versions",
+    "rebooted",
+    "reset",
+]
 
 CHUNK = 1000  # rows removed per transaction: nobody waits long for the writer
 SEQ_GAP = 1_000_000
+RESTORED, RESTORED_GAP = "restored", 1_000_000_000
 KNOWN_BOOT = "SELECT value FROM meta WHERE name = 'boot'"
 USED = (
     "SELECT 1 FROM record WHERE sha256 = ? UNION ALL SELECT 1 FROM record_version WHERE sha256 = ?"
@@ -49,10 +59,14 @@ def after_start(tx: Tx) -> None:
     """After a restart of the machine, leave a gap in `seq`.
 
     A power cut may take the last commits, and with them numbers that a reader of the feed has seen. Given out again for
-    other changes, that reader would miss those.
+    other changes, that reader would miss those. A backup takes far more: after it was restored, all readers begin anew.
     """
     boot, known = _boot(), tx.value(KNOWN_BOOT)
-    if known is not None and known != boot:
+    if known == RESTORED:
+        tx.numbers("seq", RESTORED_GAP)
+        for (stream,) in tx.rows("SELECT id FROM stream"):
+            break_feed(tx, stream)
+    elif known is not None and known != boot:
         tx.numbers("seq", SEQ_GAP)
     tx.run("INSERT INTO meta (name, value) VALUES ('boot', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
            (boot,))  # fmt: skip
