@@ -6,10 +6,12 @@ Public: ask, Refused.
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from syncd.engine.alive import lively
 from syncd.engine.chain import Stopped
 from syncd.engine.client import TooLong
 from syncd.engine.policy import Failure, decide, describe
 from syncd.engine.ports import RunError
+from syncd.engine.watch import Where, at
 from syncd.engine.work import Outcome, RunWork, client_of, pause, unless_stopped
 from syncd.sdk import AccountGone, Context, RateLimited
 from syncd.sdk.errors import Next
@@ -45,7 +47,8 @@ async def ask(
     tries, began = 0, run.clock.monotonic()
     while True:
         try:
-            return await question()
+            with at(Where(run.run, stream, account)):
+                return await _answered(run, ctx, question(), stream)
         except Stopped:
             raise
         except Exception as error:
@@ -57,6 +60,10 @@ async def ask(
                     raise _refused(met, decision.next, decision.code, stream, account) from error
                 await pause(decision.wait or 0.0, run.clock, run.stop)
         tries += 1
+
+
+async def _answered(run: RunWork, ctx: Context, question: Awaitable[T], stream: str) -> T:
+    return await lively(question, client_of(ctx), f"stream {stream}", run.engine.inactivity, run.engine.patience)
 
 
 async def _waited(run: RunWork, ctx: Context, error: Exception, tries: int) -> Exception | None:

@@ -1,32 +1,36 @@
 """The chain of pages that a stream yields: read one ahead, and believed only as far as it makes sense.
 
-Public: Ahead (reads pages in a task of its own, one ahead of its consumer), Chain (admits page after page), INACTIVITY.
+Public: Ahead (reads pages in a task of its own, one ahead of its consumer), Chain (admits page after page).
 """
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import orjson
 
-from syncd.sdk import DELTA, JSON, Blob, Page, ProtocolError, Record, Reject, StreamInfo, Tombstone, Transient
+from syncd.engine.alive import INACTIVITY, PATIENCE, Caller, end, hangs
+from syncd.sdk import DELTA, JSON, Blob, Page, ProtocolError, Record, Reject, StreamInfo, Tombstone
 
 __all__ = [
     "EMPTY_PAGES",
-    "INACTIVITY",
+    "HEAVIEST_PAGE",
     "LARGEST_CURSOR",
+    "LARGEST_PAGE",
     "SAME_PAGES",
     "Ahead",
     "Chain",
     "Endless",
     "Stopped",
+    "TooMuch",
     "check_json",
 ]
 
-INACTIVITY = 600.0  # seconds without a page, a request or a wait after which a stream counts as hanging
 LARGEST_CURSOR = 256 * 1024  # bytes of JSON
 EMPTY_PAGES = 10_000  # in a row
 SAME_PAGES = 1_000  # in a row, with the same ids in the same order
+LARGEST_PAGE = 100_000  # items
+HEAVIEST_PAGE = 256 * 1024 * 1024  # bytes of raw data and contents
 
 
 class Stopped(Exception):
@@ -37,22 +41,30 @@ class Endless(ProtocolError):
     """The pages would go on for ever: to read on, or again, does not help in this run."""
 
 
+class TooMuch(ProtocolError):
+    """A page is larger than what a partition may hold: to ask for it again does not help."""
+
+    default_code = "SYN-PLUGIN-005"
+
+
 class Ahead:
     """Pages of a stream, read by a task that is at most one page ahead of what `take` has given.
 
-    `alive` gives a value that changes whenever the stream does something, or None while it waits on purpose.
+    `caller` tells whether the stream does something meanwhile, or waits on purpose.
     """
 
     def __init__(
-        self, pages: object, name: str, alive: Callable[[], int | None], inactivity: float = INACTIVITY
+        self, pages: object, name: str, caller: Caller, inactivity: float = INACTIVITY, patience: float = PATIENCE
     ) -> None:
         if not hasattr(pages, "__aiter__"):
             if inspect.iscoroutine(pages):
                 pages.close()
             raise ProtocolError(f"{name}.pages() gives no asynchronous iterator but {type(pages).__name__}")
         self._pages: AsyncIterator[Page] = pages.__aiter__()
-        self._alive = alive
+        self._name = name
+        self._caller = caller
         self._inactivity = inactivity
+        self._patience = patience
         self._permits = asyncio.Semaphore(1)
         self._answers: asyncio.Queue[Page | BaseException | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._read(), name=f"pages of {name}")
@@ -72,21 +84,19 @@ class Ahead:
         self._permits.release()
         return answer
 
-    async def close(self) -> None:
-        """End the reading and let the stream clean up."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+    async def close(self) -> bool:
+        """End the reading and let the stream clean up. False if it does not end."""
+        return await end(self._task, self._caller, f"{self._name}.pages()", self._patience)
 
     async def _answer(self) -> Page | BaseException | None:
         while True:
-            before = self._alive()
+            before = self._caller.activity
             try:
                 async with asyncio.timeout(self._inactivity):
                     return await self._answers.get()
             except TimeoutError:
-                now = self._alive()
-                if now is not None and now == before:
-                    raise Transient(f"nothing came for {self._inactivity:.0f} s", exhausted=True) from None
+                if not self._caller.waiting and self._caller.activity == before:
+                    raise hangs(f"{self._name}.pages()", self._inactivity) from None
 
     async def _read(self) -> None:
         try:
@@ -140,23 +150,37 @@ class Chain:
         return self._wrong("yielded a page after the last one")
 
     def _check_items(self, page: Page) -> None:
+        if len(page.items) > LARGEST_PAGE:
+            raise TooMuch(
+                f"stream {self._info.name} yielded a page of {len(page.items)} items, more than {LARGEST_PAGE}"
+            )
+        weight = 0
         for item in page.items:
             kind = type(item)
             if kind is Record or kind is Tombstone:
                 if type(item.source_id) is not str or not item.source_id:
                     raise self._wrong(f"yielded a {kind.__name__} whose source id is {item.source_id!r}")
                 if kind is Record:
-                    self._check_record(item)  # type: ignore[arg-type]
+                    weight += self._check_record(item)  # type: ignore[arg-type]
             elif not isinstance(item, Record | Tombstone | Reject):
                 raise self._wrong(f"yielded {kind.__name__} among the items of a page")
+        if weight > HEAVIEST_PAGE:
+            raise TooMuch(
+                f"stream {self._info.name} yielded a page of {weight >> 20} MiB, more than {HEAVIEST_PAGE >> 20}"
+            )
         if type(page.skipped) is not int or page.skipped < 0:
             raise self._wrong(f"counted {page.skipped!r} skipped items")
 
-    def _check_record(self, record: Record) -> None:
+    def _check_record(self, record: Record) -> int:
+        """The bytes of its raw parts; what is parsed was one answer, and is bounded as such."""
         if type(record.data) is not bytes and type(record.data) is not dict:
             raise self._wrong(f"yielded a record whose data is {type(record.data).__name__}")
-        if record.blob is not None and not isinstance(record.blob, Blob):
+        weight = len(record.data) if type(record.data) is bytes else 0
+        if record.blob is None:
+            return weight
+        if not isinstance(record.blob, Blob):
             raise self._wrong(f"yielded a record whose blob is {type(record.blob).__name__}")
+        return weight + len(record.blob.content or b"")
 
     def _check_end(self, page: Page) -> None:
         if DELTA in self._info.scans and page.bookmark is None:

@@ -8,9 +8,10 @@ credential) travels on.
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
+from typing import Any, TypeVar
 
+from syncd.engine.alive import lively
 from syncd.engine.client import TooLong
 from syncd.engine.policy import as_error, describe
 from syncd.engine.ports import Content, ContentState, Counts, OpenRound, Retry, RunError, StaleRound
@@ -40,6 +41,7 @@ WAITS = 10  # of one content for a throttle that gives no time
 GIVE_UP = 3  # contents in a row that could not be reached: the rest of the round is left to the next run
 
 Wanted = tuple[str, Blob]
+T = TypeVar("T")
 
 
 class Fetcher:
@@ -95,7 +97,7 @@ class Fetcher:
         tries = waits = 0
         while tries < TRIES and self._unreached < GIVE_UP:
             try:
-                return await self._store(source_id, blob, self._chunks(blob))
+                return await self._lively(self._store(source_id, blob, self._chunks(blob)), "fetch()")
             except (AuthFailed, StaleRound, TooLong):
                 raise
             except RateLimited as throttle:  # out of the connector: the client has not waited yet
@@ -142,7 +144,8 @@ class Fetcher:
         """Fetch a batch; what it did not answer for good is given back, to be fetched one by one."""
         names = {id(blob): source_id for source_id, blob in batch}
         arrived: list[tuple[Blob, bytes]] = []
-        try:
+
+        async def collect() -> None:
             answers = self._job.work.stream.fetch_many(self._ctx, [blob for _, blob in batch])
             async with contextlib.aclosing(_closable(answers)) as source:
                 async for blob, answer in source:
@@ -150,6 +153,9 @@ class Fetcher:
                         arrived.append((blob, answer))
                     elif id(blob) in names and (content := self._final(answer)) is not None:
                         out[names[id(blob)]] = content
+
+        try:
+            await self._lively(collect(), "fetch_many()")
         except (AuthFailed, TooLong):
             raise
         except RateLimited as throttle:
@@ -182,6 +188,11 @@ class Fetcher:
             )
         self._unreached = 0
         return content
+
+    async def _lively(self, act: Awaitable[T], what: str) -> T:
+        engine = self._job.run.engine
+        what = f"{self._job.work.name}.{what}"
+        return await lively(act, client_of(self._ctx), what, engine.inactivity, engine.patience)
 
     def _chunks(self, blob: Blob) -> AsyncGenerator[bytes, None]:
         if blob.content is not None:

@@ -160,13 +160,8 @@ class DryRun:
         run = self._work
         place = {"scan": rnd.plan.scan, "cursor": rnd.plan.cursor, "full_at": rnd.full_at}
         ctx = run.context(work, account, rnd.partition.partition, **place)
-        client, chain = client_of(ctx), Chain(work.spec.info)
-        ahead = Ahead(
-            work.stream.pages(ctx),
-            work.name,
-            lambda: None if client.waiting else client.activity,
-            run.engine.inactivity,
-        )
+        chain, pages = Chain(work.spec.info), work.stream.pages(ctx)
+        ahead = Ahead(pages, work.name, client_of(ctx), run.engine.inactivity, run.engine.patience)
         unwatch = run.stop.watch(ahead.wake)
         seen: set[int] = set()  # hashes of the ids listed, eight bytes each
         try:

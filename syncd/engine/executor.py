@@ -22,13 +22,15 @@ from syncd.engine.events import Event, Progress
 from syncd.engine.imports import ImportReport, check_connection, import_accounts
 from syncd.engine.log import logger
 from syncd.engine.metrics import SILENT, Metrics
+from syncd.engine.policy import describe
 from syncd.engine.ports import Busy, Store
 from syncd.engine.report import CANCELLED, RELOAD, SHUTDOWN, RunReport, RunRequest
 from syncd.engine.run import Engine, Run
 from syncd.engine.stillborn import Stillborn
 from syncd.engine.stop import Stop
+from syncd.engine.watch import Stall, Watch, Where, folders_of
 from syncd.engine.work import Slots
-from syncd.sdk import Clock, Connector, SystemClock
+from syncd.sdk import Clock, Connector, SyncdError, SystemClock
 
 __all__ = ["Busy", "Executor", "RunHandle", "RunReport", "RunRequest", "UnknownName"]
 
@@ -123,10 +125,14 @@ class Executor:
         self._starting = asyncio.Lock()
         self._closing = False
         self._pulse: asyncio.Task[None] | None = None
+        self._watch = Watch(folders_of(connectors), self._held_up)
+        self._blamed: set[tuple[int, str]] = set()  # runs and lines
+        self._notes: set[asyncio.Task[None]] = set()
         self._log = logger()
 
     async def __aenter__(self) -> Self:
         self._pulse = asyncio.create_task(self._beat(), name="syncd heartbeat")
+        self._watch.start()
         return self
 
     async def __aexit__(
@@ -137,6 +143,8 @@ class Executor:
     async def aclose(self) -> None:
         """End what is running after its page, close all connections. May be called twice."""
         await self.drain(grace=30.0)
+        self._watch.stop()
+        await asyncio.gather(*self._notes, return_exceptions=True)
         if self._pulse is not None:
             self._pulse.cancel()
             await asyncio.gather(self._pulse, return_exceptions=True)
@@ -311,12 +319,35 @@ class Executor:
         if not handle.request.dry_run:
             self._measure(connection.config.connector, handle._task)
         self._others.discard(handle._task)
+        self._blamed = {one for one in self._blamed if one[0] != handle.run}
         if self._runs.get(handle.sync) is handle:
             del self._runs[handle.sync]
 
     def _measure(self, connector: str, task: "asyncio.Task[RunReport]") -> None:
         lost = task.cancelled() or task.exception() is not None
         self.metrics.run_ended(connector, "lost" if lost else str(task.result().status))
+
+    def _held_up(self, stall: Stall) -> None:
+        """The event loop stood still: name who did it, in the run too if it was one's; each line once per run."""
+        self._log.warning(str(stall), connector=stall.connector)
+        if stall.connector is None:
+            return
+        self.metrics.held_up(stall.connector, stall.seconds)
+        where = stall.where
+        if where is None or not where.run or (where.run, stall.line) in self._blamed:
+            return
+        self._blamed.add((where.run, stall.line))
+        note = asyncio.create_task(self._note(stall, where), name="note of a blocked loop")
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+
+    async def _note(self, stall: Stall, where: Where) -> None:
+        error = SyncdError(str(stall), code="SYN-PLUGIN-003")
+        entry = describe(error, stream=where.stream, account=where.account, partition=where.partition)
+        try:
+            await self._store.add_errors(where.run, [entry])
+        except Exception as fault:  # it stands in the log
+            self._log.warning("a note could not be stored", error=str(fault))
 
     async def _beat(self) -> None:
         """Say that this process lives, and close connections that nobody uses any more."""

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from syncd.config.model import Discovery
+from syncd.engine.alive import lively
 from syncd.engine.client import Meter, TooLong
 from syncd.engine.connections import Connection
 from syncd.engine.policy import Failure, as_error, decide
@@ -171,7 +172,7 @@ async def _persist(engine: Engine, ctx: Context, attempt: Callable[[], Awaitable
     tries, began = 0, engine.clock.monotonic()
     while True:
         try:
-            return await attempt()
+            return await lively(attempt(), client_of(ctx), "accounts or check", engine.inactivity, engine.patience)
         except Exception as error:
             if isinstance(error, RateLimited) and not isinstance(error, TooLong) and tries < THROTTLES:
                 tries += 1

@@ -38,6 +38,9 @@ class Metrics(Protocol):
 
     def run_ended(self, connector: str, status: str) -> None: ...
 
+    def held_up(self, connector: str, seconds: float) -> None:
+        """A connector has blocked the event loop for so many seconds."""
+
     def committed(self, seconds: float) -> None:
         """The store has committed what waited, in so many seconds."""
 
@@ -67,6 +70,9 @@ class _Silent:
         pass
 
     def run_ended(self, connector: str, status: str) -> None:
+        pass
+
+    def held_up(self, connector: str, seconds: float) -> None:
         pass
 
     def committed(self, seconds: float) -> None:

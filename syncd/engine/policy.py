@@ -10,7 +10,7 @@ import random
 import traceback
 from dataclasses import dataclass, replace
 
-from syncd.engine.chain import Endless
+from syncd.engine.chain import Endless, TooMuch
 from syncd.engine.pacing import backoff
 from syncd.engine.ports import RunError, StaleRound
 from syncd.sdk import (
@@ -60,7 +60,7 @@ def decide(error: BaseException, failure: Failure, rng: random.Random) -> Decisi
     match error:
         case RateLimited():
             return Decision(Next.WAIT, error.code, error.retry_after)
-        case Transient(exhausted=True) | Endless():
+        case Transient(exhausted=True) | Endless() | TooMuch():
             return Decision(Next.FAIL, error.code)
         case Transient() | ProtocolError():
             return _again(error, failure, rng)

@@ -215,11 +215,8 @@ class _Reader:
     async def _read(self, rnd: OpenRound, ctx: Context) -> None:
         job = self.job
         fetcher = Fetcher(job, rnd, ctx)
-        client = client_of(ctx)
         pages = job.work.stream.pages(ctx)
-        ahead = Ahead(
-            pages, job.work.name, lambda: None if client.waiting else client.activity, job.run.engine.inactivity
-        )
+        ahead = Ahead(pages, job.work.name, client_of(ctx), job.run.engine.inactivity, job.run.engine.patience)
         unwatch = job.run.stop.watch(ahead.wake)
         try:
             chain = Chain(job.work.spec.info)
@@ -240,7 +237,8 @@ class _Reader:
                     raise Stopped
         finally:
             unwatch()
-            await ahead.close()
+            if not await ahead.close():
+                await self._show([describe(_endless(job.work.name), **job.where)])
 
     def _brought(self, page: Page) -> None:
         """A round that tells of an item anew, or of its end, leaves nothing of it to be tried again as it was."""
@@ -388,6 +386,10 @@ class _Reader:
 
 def _lost(why: str) -> SyncdError:
     return SyncdError(f"this partition is being read by another process: {why}", code="SYN-RUN-003")
+
+
+def _endless(name: str) -> SyncdError:
+    return SyncdError(f"{name}.pages() does not end when it is cancelled: it was left alone", code="SYN-PLUGIN-004")
 
 
 def _unreadable(item: Reject) -> ProtocolError:

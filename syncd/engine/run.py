@@ -25,6 +25,7 @@ from syncd.engine.report import AUTH, SHUTDOWN, RunReport, RunRequest
 from syncd.engine.round import run_round
 from syncd.engine.settle import Look, settle_stream
 from syncd.engine.stop import Stop
+from syncd.engine.watch import Where, at
 from syncd.engine.work import Engine, Job, Outcome, Place, RoundOutcome, RunWork, StreamWork, each
 from syncd.sdk import DELTA, AuthFailed, Partition, Scan, Stream, SyncdError
 
@@ -331,7 +332,8 @@ class Run:
         async with Place(run.engine.slots) as place:
             if run.progress.watched:
                 run.progress.publish(PartitionBegan(*where))
-            result = await run_round(Job(run, work, part.account, row, full or run.full, retries, place))
+            with at(Where(*where)):
+                result = await run_round(Job(run, work, part.account, row, full or run.full, retries, place))
         if run.progress.watched:
             run.progress.publish(PartitionEnded(*where, str(result.outcome)))
         if result.outcome is Outcome.VANISHED:

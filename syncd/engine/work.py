@@ -16,7 +16,8 @@ from typing import Any, Literal, Self, TypeVar
 import orjson
 
 from syncd.config.model import SyncConfig
-from syncd.engine.chain import INACTIVITY, Stopped
+from syncd.engine.alive import INACTIVITY, PATIENCE
+from syncd.engine.chain import Stopped
 from syncd.engine.client import PacedClient
 from syncd.engine.connections import Connection
 from syncd.engine.events import Progress
@@ -84,12 +85,14 @@ class Engine:
         rng: random.Random,
         concurrency: int,
         inactivity: float = INACTIVITY,
+        patience: float = PATIENCE,
         metrics: Metrics = SILENT,
     ) -> None:
         self.store = store
         self.clock = clock
         self.rng = rng
         self.inactivity = inactivity
+        self.patience = patience
         self.metrics = metrics
         self.concurrency = max(1, concurrency)
         self.slots = Slots(self.concurrency)

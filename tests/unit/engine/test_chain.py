@@ -16,6 +16,14 @@ from syncd.sdk import Page, ProtocolError, Record, StreamInfo, Transient
 pytestmark = pytest.mark.anyio
 
 
+class Caller:
+    """A client that asks nothing."""
+
+    activity = 0
+    waiting = 0
+    given_up = False
+
+
 async def test_the_stream_reads_and_cleans_up_in_one_task() -> None:
     tasks = []
 
@@ -28,7 +36,7 @@ async def test_the_stream_reads_and_cleans_up_in_one_task() -> None:
         finally:
             tasks.append(asyncio.current_task())
 
-    ahead = Ahead(pages(), "s", lambda: 0)
+    ahead = Ahead(pages(), "s", Caller())
     assert isinstance(await ahead.take(), Page)
     await ahead.close()
     assert len(set(tasks)) == 1
@@ -36,19 +44,19 @@ async def test_the_stream_reads_and_cleans_up_in_one_task() -> None:
 
 
 async def test_a_stream_that_waits_or_asks_is_not_hanging() -> None:
-    alive: list[int | None] = [0]
+    caller = Caller()
     go = asyncio.Event()
 
     async def pages() -> AsyncIterator[Page]:
         await go.wait()
         yield Page([])
 
-    ahead = Ahead(pages(), "s", lambda: alive[0], inactivity=0.05)
+    ahead = Ahead(pages(), "s", caller, inactivity=0.05)
     taking = asyncio.create_task(ahead.take())
-    alive[0] = None
+    caller.waiting = 1
     await asyncio.sleep(0.2)
     assert not taking.done()
-    alive[0] = 7
+    caller.waiting = 0
     with pytest.raises(Transient, match="nothing came"):
         await taking
     await ahead.close()
@@ -59,7 +67,7 @@ async def test_a_stop_wakes_whoever_waits_for_a_page() -> None:
         await asyncio.Event().wait()
         yield Page([])
 
-    ahead, stop = Ahead(pages(), "s", lambda: 0), Stop()
+    ahead, stop = Ahead(pages(), "s", Caller()), Stop()
     stop.watch(ahead.wake)
     taking = asyncio.create_task(ahead.take())
     await asyncio.sleep(0)

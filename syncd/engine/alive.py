@@ -1,0 +1,71 @@
+"""Calls of a connector that must not last for ever: one that does nothing is given up, one that does not end is left alone.
+
+Public: lively, end, INACTIVITY, PATIENCE.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeVar
+
+from syncd.engine.log import logger
+from syncd.sdk import Transient
+
+__all__ = ["INACTIVITY", "PATIENCE", "Caller", "end", "hangs", "lively"]
+
+T = TypeVar("T")
+
+INACTIVITY = 600.0  # seconds without a result, a page, a request or a wait after which a call counts as hanging
+PATIENCE = 5.0  # seconds that a cancelled call has to clean up; then it is cancelled once more, and left alone
+CANCELS = 2
+
+log = logger()
+
+
+class Caller(Protocol):
+    """The client of a call (`syncd.engine.client.PacedClient`)."""
+
+    activity: int
+    waiting: int
+    given_up: bool
+
+
+def hangs(what: str, seconds: float) -> Transient:
+    """The error of a call that does nothing; to try again in the same run is of no use."""
+    return Transient(f"{what}: nothing came for {seconds:.0f} s", exhausted=True, code="SYN-PLUGIN-004")
+
+
+async def lively(act: Awaitable[T], caller: Caller, what: str, inactivity: float, patience: float = PATIENCE) -> T:
+    """What `act` gives. Raises Transient (SYN-PLUGIN-004) if it neither ends, nor asks, nor waits on purpose for so long."""
+    task: asyncio.Task[T] = asyncio.ensure_future(_awaited(act))
+    try:
+        while True:
+            before = caller.activity
+            done, _ = await asyncio.wait({task}, timeout=inactivity)
+            if done:
+                return await task
+            if not caller.waiting and caller.activity == before:
+                raise hangs(what, inactivity)
+    finally:
+        if not task.done():
+            await end(task, caller, what, patience)
+
+
+async def end(task: "asyncio.Task[Any]", caller: Caller | None, what: str, patience: float = PATIENCE) -> bool:
+    """Cancel a call and wait until it has cleaned up. False if it does not end: it is forgotten, and asks nothing any more."""
+    for _ in range(CANCELS):
+        task.cancel()
+        await asyncio.wait({task}, timeout=patience)
+        if task.done():
+            if not task.cancelled():
+                task.exception()  # seen: nobody else will ask
+            return True
+    log.error(f"{what} does not end when it is cancelled: it is left alone", code="SYN-PLUGIN-004")
+    if caller is not None:
+        caller.given_up = True
+    asyncio.tasks._unregister_task(task)  # or the process would wait for it at its end
+    setattr(task, "_log_destroy_pending", False)  # noqa: B010 - not in the type's stub
+    return False
+
+
+async def _awaited(act: Awaitable[T]) -> T:
+    return await act

@@ -1,0 +1,242 @@
+"""A connector that hangs, blocks, floods or strays is stopped and named; everybody else's data lands."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.engine import chain
+from syncd.engine.executor import RunReport
+from syncd.sdk import Blob, Context, Page, Partition, Record, StreamInfo, SyncdError
+from syncd.sdk.http import httpx
+from tests.integration.engine.script import Bench, FakeStream, PartedStream, World, bench
+
+pytestmark = pytest.mark.anyio
+
+
+def two(kind: type[FakeStream] = FakeStream) -> World:
+    """Ann's data is behind what a test makes hostile; Bob's is as it should be."""
+    world = World(StreamInfo("items"), kinds={"items": kind})
+    world.add_people(2)
+    for account in ("u1", "u2"):
+        world.place("items", account).put("a", "b")
+    return world
+
+
+def impatient(b: Bench) -> None:
+    b.executor._engine.inactivity = 0.1
+    b.executor._engine.patience = 0.05
+
+
+def codes(report: RunReport) -> set[str]:
+    return {error.code for error in report.errors}
+
+
+def only_bobs_landed(b: Bench, report: RunReport) -> None:
+    assert str(report.status) == "partial"
+    assert b.records(account="p1@acme.example") == {}
+    assert b.records(account="p2@acme.example").keys() == {"a", "b"}
+    assert {error.account for error in report.errors} == {"p1@acme.example"}
+
+
+async def forever(_: Context) -> AsyncIterator[Page]:
+    await asyncio.Event().wait()
+    yield Page([])
+
+
+def stubborn(seen: list[str]) -> Callable[[Context], AsyncIterator[Page]]:
+    async def pages(ctx: Context) -> AsyncIterator[Page]:
+        while len(seen) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+        yield Page([])
+
+    return pages
+
+
+async def test_pages_that_never_come_fail_their_partition_alone(tmp_path: Path) -> None:
+    world = two()
+    world.place("items", "u1").pages = forever
+    async with bench(world, tmp_path) as b:
+        impatient(b)
+        report = await b.run()
+        assert codes(report) == {"SYN-PLUGIN-004"}
+        only_bobs_landed(b, report)
+
+
+async def test_a_stream_that_takes_no_cancellation_is_left_alone_and_named(tmp_path: Path) -> None:
+    world, seen = two(), list[str]()
+    world.place("items", "u1").pages = stubborn(seen)
+    async with bench(world, tmp_path) as b:
+        impatient(b)
+        report = await b.run()
+        assert codes(report) == {"SYN-PLUGIN-004"}
+        assert any("does not end" in error.message for error in report.errors)
+        only_bobs_landed(b, report)
+    assert seen == ["cancelled", "cancelled"]
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("pages of")]
+
+
+async def test_a_call_that_was_given_up_asks_nothing_any_more(tmp_path: Path) -> None:
+    world, asked, tries = two(), list[str](), list[int]()
+
+    async def pages(ctx: Context) -> AsyncIterator[Page]:
+        while len(tries) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                tries.append(1)
+                if len(tries) == 2:
+                    asyncio.get_running_loop().call_later(0.1, gate.set)
+                    await gate.wait()
+                    await ctx.http.get("https://api.test/late")
+        yield Page([])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200)
+
+    gate = asyncio.Event()
+    world.http = answer
+    world.place("items", "u1").pages = pages
+    async with bench(world, tmp_path) as b:
+        impatient(b)
+        report = await b.run()
+        await asyncio.sleep(0.15)
+        only_bobs_landed(b, report)
+    assert gate.is_set()
+    assert "/late" not in asked
+
+
+class HangsListing(PartedStream):
+    async def partitions(self, ctx: Context) -> Sequence[Partition]:
+        assert ctx.account is not None
+        if ctx.account.id == "u1":
+            await asyncio.Event().wait()
+        return [Partition()]
+
+
+async def test_a_listing_of_partitions_that_hangs_fails_its_account_alone(tmp_path: Path) -> None:
+    async with bench(two(HangsListing), tmp_path) as b:
+        impatient(b)
+        report = await b.run()
+        assert codes(report) == {"SYN-PLUGIN-004"}
+        only_bobs_landed(b, report)
+
+
+class HangsFetching(FakeStream):
+    async def fetch(self, ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+
+async def test_a_content_that_hangs_fails_its_item_alone(tmp_path: Path) -> None:
+    world = two(HangsFetching)
+    world.place("items", "u1").blobs["a"] = Blob("x", "1")
+    async with bench(world, tmp_path) as b:
+        impatient(b)
+        report = await b.run()
+        assert str(report.status) == "partial"
+        assert {(error.source_id, error.account) for error in report.errors} == {("a", "p1@acme.example")}
+        assert b.records(account="p1@acme.example").keys() == {"a", "b"}
+
+
+class HangsAccounts(World):
+    async def accounts(self, ctx: Context) -> AsyncIterator[Any]:
+        await asyncio.Event().wait()
+        yield
+
+
+async def test_an_import_that_hangs_ends_with_its_code(tmp_path: Path) -> None:
+    async with bench(HangsAccounts(), tmp_path, imported=False) as b:
+        impatient(b)
+        with pytest.raises(SyncdError) as caught:
+            await b.import_all()
+        assert caught.value.code == "SYN-PLUGIN-004"
+
+
+@pytest.mark.parametrize("size", [{"LARGEST_PAGE": 5}, {"HEAVIEST_PAGE": 1000}])
+async def test_a_giant_page_fails_its_partition_at_once(
+    size: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in size.items():
+        monkeypatch.setattr(chain, name, value)
+    world, asked = two(), list[int]()
+
+    async def pages(ctx: Context) -> AsyncIterator[Page]:
+        asked.append(1)
+        yield Page([Record(f"r{n}", b'{"x": "' + b"y" * 300 + b'"}') for n in range(6)], last=True, bookmark=1)
+
+    world.place("items", "u1").pages = pages
+    async with bench(world, tmp_path) as b:
+        report = await b.run()
+        assert codes(report) == {"SYN-PLUGIN-005"}
+        assert asked == [1]
+        only_bobs_landed(b, report)
+
+
+async def test_pages_without_end_or_progress_fail_their_partition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "EMPTY_PAGES", 50)
+    world = two()
+
+    async def pages(ctx: Context) -> AsyncIterator[Page]:
+        while True:
+            yield Page([])
+
+    world.place("items", "u1").pages = pages
+    async with bench(world, tmp_path) as b:
+        report = await b.run()
+        assert codes(report) == {"SYN-PROTO-001"}
+        only_bobs_landed(b, report)
+
+
+async def test_a_blocking_call_is_named_in_its_run_and_nothing_is_lost(tmp_path: Path) -> None:
+    world = two()
+
+    async def pages(ctx: Context) -> AsyncIterator[Page]:
+        while b.executor._watch._caught is None:
+            time.sleep(0.01)  # noqa: ASYNC251 - what is noticed
+        yield Page([Record("a", {})], last=True, bookmark=1)
+        await asyncio.sleep(0)
+
+    world.place("items", "u1").pages = pages
+    async with bench(world, tmp_path) as b:
+        b.executor._watch._limit = 0.05
+        b.executor._watch._folders = {"fake": Path(__file__)}
+        report = await b.run()
+        assert str(report.status) == "completed"
+        await asyncio.gather(*b.executor._notes)
+        (row,) = await b.store.runs("nightly", 1)
+        (error,) = row.errors
+        assert error.code == "SYN-PLUGIN-003"
+        assert error.account == "p1@acme.example"
+        assert error.stream == "items"
+        assert "test_hostile_plugins.py:" in error.message
+        assert " in pages" in error.message
+
+
+async def test_an_address_that_is_not_declared_is_not_asked(tmp_path: Path) -> None:
+    world, asked = two(), list[str]()
+
+    async def pages(ctx: Context) -> AsyncIterator[Page]:
+        await ctx.http.get("https://elsewhere.test/next")
+        yield Page([], last=True, bookmark=1)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(200)
+
+    world.http = answer
+    world.place("items", "u1").pages = pages
+    async with bench(world, tmp_path) as b:
+        report = await b.run()
+        assert codes(report) == {"SYN-NET-002"}
+        only_bobs_landed(b, report)
+    assert set(asked) == {"api.test"}
