@@ -487,6 +487,31 @@ CATALOGUE: dict[str, Explanation] = dict(
             "`syncd connectors` shows what is installed and why a plugin is broken.",
         ),
         _entry(
+            "SYN-PLUGIN-003",
+            "event loop blocked",
+            "A connector's own code worked, or waited, for more than a second without letting anything else go on.",
+            "Everything in the process stood still for that time; nothing is lost. The line is named, once per run, and the "
+            "time is counted in a metric.",
+            "Tell the connector's author the line: waiting belongs to `ctx.http` and `ctx.clock`, long work into "
+            "`asyncio.to_thread`.",
+        ),
+        _entry(
+            "SYN-PLUGIN-004",
+            "connector hangs",
+            "A connector gave nothing and asked nothing for ten minutes, or did not end when it was told to.",
+            "Its partition has failed for this run; all others go on. A call that does not end is left alone and can make no "
+            "more requests.",
+            "Tell the connector's author. If it stays, `syncd disable` the sync: calls that do not end keep their memory "
+            "until the daemon is restarted.",
+        ),
+        _entry(
+            "SYN-PLUGIN-005",
+            "connector holds too much",
+            "A connector yielded a page, or keeps data of one partition, larger than any partition may have in memory.",
+            "Its partition has failed for this run; what was committed stays, all others go on.",
+            "Tell the connector's author: smaller pages, and nothing kept from page to page that grows with the data.",
+        ),
+        _entry(
             "SYN-WRITE-001",
             "version conflict",
             "A write was refused because the item has changed since it was read.",

@@ -53,6 +53,9 @@ class Prometheus:
             "syncd_partitions", "Partitions that runs have read, by how that ended.",
             ("connector", "stream", "outcome"), registry=registry)  # fmt: skip
         self._runs = Counter("syncd_runs", "Runs that are over.", ("connector", "status"), registry=registry)
+        self._held_up = Counter(
+            "syncd_event_loop_blocked_seconds", "Seconds for which a connector's own code stopped everything.",
+            ("connector",), registry=registry)  # fmt: skip
         self._commits = Histogram(
             "syncd_store_commit_duration_seconds", "Transactions of the store's writer.",
             buckets=COMMIT_SECONDS, registry=registry)  # fmt: skip
@@ -84,6 +87,9 @@ class Prometheus:
 
     def run_ended(self, connector: str, status: str) -> None:
         self._runs.labels(connector, status).inc()
+
+    def held_up(self, connector: str, seconds: float) -> None:
+        self._held_up.labels(connector).inc(seconds)
 
     def committed(self, seconds: float) -> None:
         self._commits.observe(seconds)
