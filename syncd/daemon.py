@@ -4,12 +4,13 @@ Public: run_daemon (`syncd run`), assembled (the same parts for one command in t
 """
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +39,8 @@ DUE_CHECK, RETENTION = timedelta(seconds=1), timedelta(hours=6)
 INDEX = timedelta(seconds=1)
 NOTICES, CREDENTIALS, LOOK_AGAIN = timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30)
 LAST_WORDS = 10.0  # seconds that a command may take at its end to tell operators
+M_ARENA_MAX = -8  # malloc.h
+REST = timedelta(seconds=60)  # between two looks whether memory that work took can be given back
 TELL = timedelta(seconds=2)  # the service manager's status line
 
 log = logger()
@@ -98,6 +101,7 @@ async def assembled(
 def run_daemon(folder: Path, state: Path, *, grace: float) -> int:
     """Run until a signal says stop. Raises ControlError with exit code 75 if a daemon runs there already."""
     prepare_state(state)
+    _libc("mallopt", M_ARENA_MAX, 2)  # threads take turns anyway; a pool of memory for each of them is never given back
     with _only_one(state):
         return asyncio.run(_Daemon(folder, state, grace).run())
 
@@ -282,6 +286,7 @@ class _Daemon:
         chores.every(LOOK_AGAIN, "look again at an invalid folder", lambda: _look_again(control))
         chores.every(LOOK_AGAIN, "interrupted purges", control.purges.resume)
         chores.every(RETENTION, "retention", lambda: _retain(control))
+        chores.every(REST, "give memory back", lambda: _rest(control))
         chores.every(TELL, "status line", lambda: self._tell_status(control))
         if self._manager.watchdog_s is not None:
             pulse, began = timedelta(seconds=self._manager.watchdog_s / 3), control.parts.clock.monotonic()
@@ -339,6 +344,19 @@ async def _look_again(control: Control) -> None:
     """What is wrong with a folder may lie outside it: a secret's file that was missing gives no event when it comes."""
     if control.parts.problems:
         await control.reload()
+
+
+async def _rest(control: Control) -> None:
+    """While no run is under way: the store's caches, and what the C library keeps for itself, go back to the system."""
+    if not control.parts.executor.running():
+        await control.parts.store.rest()
+        await asyncio.to_thread(_libc, "malloc_trim", 0)
+
+
+def _libc(function: str, *arguments: int) -> None:
+    """Call it where the C library has it: glibc does."""
+    with suppress(OSError, AttributeError):
+        getattr(ctypes.CDLL(None), function)(*arguments)
 
 
 async def _retain(control: Control) -> None:

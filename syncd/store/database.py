@@ -29,6 +29,7 @@ Row = Sequence[Any]
 BUSY_WAIT = 5.0  # seconds that one statement waits for another process's write
 ROWS = 200  # of one statement: more is no faster, and a statement's text is cached whole
 IDS = 250
+READER_KIB, WRITER_KIB = 2_000, 16_000  # of the database in memory, per connection; the system caches files besides
 
 
 class Tx:
@@ -121,7 +122,7 @@ class Database:
             pool_size=8,
             max_overflow=-1,
         )
-        pragmas = ["foreign_keys=ON", "synchronous=NORMAL", "cache_size=-16000", "journal_size_limit=67108864"]
+        pragmas = ["foreign_keys=ON", "synchronous=NORMAL", f"cache_size=-{READER_KIB}", "journal_size_limit=67108864"]
         pragmas += ["query_only=ON"] if self.read_only else ["journal_mode=WAL", "wal_autocheckpoint=4000"]
 
         @event.listens_for(engine, "connect")
@@ -142,9 +143,12 @@ class Database:
         except OSError as error:
             raise StoreUnusable(f"cannot write {self.path}: {error.strerror}") from error
 
-    def connect(self) -> Connection:
+    def connect(self, *, writer: bool = False) -> Connection:
         try:
-            return self.engine.connect()
+            connection = self.engine.connect()
+            if writer:
+                connection.exec_driver_sql(f"PRAGMA cache_size=-{WRITER_KIB}").close()
+            return connection
         except (DBAPIError, sqlite3.Error) as error:
             raise StoreUnusable(f"cannot open {self.path}: {getattr(error, 'orig', error)}") from error
 
@@ -165,6 +169,10 @@ class Database:
     def read(self, job: Callable[[Tx], T]) -> T:
         with self.reading() as tx:
             return job(tx)
+
+    def rest(self) -> None:
+        """Close connections that nobody uses, and let go of what they kept in memory."""
+        self.engine.dispose()
 
     def close(self) -> None:
         self.engine.dispose()

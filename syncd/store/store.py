@@ -403,6 +403,12 @@ class SqlStore:
         await self._write(lambda tx: None)
         await self._read(lambda tx: tx.value("SELECT 1"))
 
+    async def rest(self) -> None:
+        """Give back the memory that work took. What comes next finds everything as before, a little later."""
+        if self._writer is not None:
+            await asyncio.wrap_future(self._writer.submit(lambda tx: tx.run("PRAGMA shrink_memory"), alone=True))
+        await self._in_thread(self._database.rest)
+
     # -- ownership
     async def heartbeat(self, now: datetime) -> None:
         await self._write(lambda tx: self._owners.heartbeat(tx, now))

@@ -61,7 +61,7 @@ class Writer:
         self._gate = threading.Lock()
         self._durable = False
         self._next: _Job | None = None
-        self._connection = database.connect()
+        self._connection = database.connect(writer=True)
         self._thread.start()
 
     def submit(self, call: Callable[[Tx], Any], *, durable: bool = False, alone: bool = False) -> "Future[Any]":
