@@ -18,12 +18,16 @@ def register(cli: click.Group) -> None:
     @command(cli, TOPIC, "run")
     @click.option("--grace", default=30.0, show_default=True, metavar="SECONDS", type=click.FloatRange(0),
                   help="How long runs may finish the page they have in hand when the daemon is stopped.")  # fmt: skip
-    def _run(ask: Ask, grace: float) -> int:
+    @click.option("--log-format", default="auto", show_default=True, type=click.Choice(["auto", "json", "console"]),
+                  help="How lines on stderr look; auto: readable on a terminal, JSON elsewhere.")  # fmt: skip
+    @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]),
+                  help="The least that is logged; debug has a line for each request to a provider.  [info, with -v debug]")  # fmt: skip
+    def _run(ask: Ask, grace: float, log_format: str, log_level: str | None) -> int:
         """The daemon: mirror by schedule, serve the API, follow changes of the configuration folder."""
         from syncd.daemon import run_daemon
         from syncd.logs import configure
 
-        configure("debug" if ask.verbose else "info")
+        configure(log_level or ("debug" if ask.verbose else "info"), form=log_format)
         return run_daemon(ask.config_folder(), ask.state_folder(), grace=grace)
 
     @command(cli, TOPIC, "demo")

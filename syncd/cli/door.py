@@ -59,4 +59,4 @@ def _log(ask: "Ask") -> None:
     """In this process the engine speaks for itself, quietly unless asked."""
     from syncd.logs import configure
 
-    configure(("error", "info", "debug")[min(ask.verbose, 2)], as_json=False)
+    configure(("error", "info", "debug")[min(ask.verbose, 2)], form="console")

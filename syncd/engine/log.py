@@ -18,7 +18,7 @@ __all__ = ["Log", "about", "debugging", "known", "logger"]
 
 NAME = "syncd.engine"
 
-_known: ContextVar[Mapping[str, Any]] = ContextVar("syncd_log", default=MappingProxyType({}))  # noqa: B039 - read-only
+_known: ContextVar[Mapping[str, Any]] = ContextVar("syncd_log", default=MappingProxyType({}))
 
 
 class Log(Protocol):

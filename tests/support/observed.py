@@ -21,7 +21,7 @@ from syncd.control.parts import Parts
 from syncd.engine.executor import Executor, RunReport, RunRequest
 from syncd.engine.ports import RunScope
 from syncd.plugins import Plugins
-from syncd.sdk import Secret
+from syncd.sdk import Connector, Secret
 from syncd.store import open_store
 from syncd.testing import FakeClock
 from syncd.testing.notes import NotesSource
@@ -89,11 +89,11 @@ class Scrape:
 
 
 @asynccontextmanager
-async def observed(folder: Path, **sync: Any) -> AsyncIterator[Observed]:
+async def observed(folder: Path, connector: Connector | None = None, **sync: Any) -> AsyncIterator[Observed]:
     """Accounts are imported, nothing is mirrored yet."""
     source, clock = NotesSource(1), FakeClock()
     config = configuration(source.settings, **sync)
-    prometheus, connectors = Prometheus(), {"notes": NotesConnector()}
+    prometheus, connectors = Prometheus(), {"notes": connector or NotesConnector()}
     store = open_store(folder, clock, observe=prometheus.committed)
     executor = Executor(
         store,

@@ -31,10 +31,10 @@ def test_json_lines_carry_the_event_and_its_facts() -> None:
     assert line["time"].endswith("Z")
 
 
-@pytest.mark.parametrize("as_json", [True, False])
-def test_a_secret_is_blotted_out_wherever_it_stands(as_json: bool) -> None:
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_secret_is_blotted_out_wherever_it_stands(form: str) -> None:
     out = io.StringIO()
-    logs.configure("info", stream=out, as_json=as_json)
+    logs.configure("info", stream=out, form=form)
     token = conceal("tok-4711-very-secret")
     try:
         raise ValueError(f"refused {token}")
@@ -46,10 +46,10 @@ def test_a_secret_is_blotted_out_wherever_it_stands(as_json: bool) -> None:
     assert "ValueError" in out.getvalue()
 
 
-@pytest.mark.parametrize("as_json", [True, False])
-def test_control_characters_are_written_out(as_json: bool) -> None:
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_control_characters_are_written_out(form: str) -> None:
     out = io.StringIO()
-    logs.configure("info", stream=out, as_json=as_json)
+    logs.configure("info", stream=out, form=form)
     structlog.get_logger().info("item", name="\x1b[2Jevil\x07\x9b31m")
     assert "\x1b" not in out.getvalue()
     assert "\x9b" not in out.getvalue()
