@@ -99,7 +99,7 @@ async def _show_check(ask: Ask, connection: str | None) -> int:
         emit(results)
     else:
         rows = [
-            [one["connection"], stream, styled(state, "green" if state == "ready" else "yellow")]
+            [one["connection"], stream, styled(state, "green" if state.partition(":")[0] == "ready" else "yellow")]
             for one in results
             for stream, state in one["streams"].items()
         ]

@@ -161,7 +161,9 @@ def _watched(change: FieldChange, block: Block, before: _Named | None, after: _N
         if change.path == "deletions":
             return change.after == str(Deletions.PURGE)
         return change.path == "max_delete" and (before is not None or change.after != display(MaxDelete()))
-    return change.path.startswith("settings.endpoints.") or change.path in _secrets(before) | _secrets(after)
+    if change.path.startswith("settings.endpoints.") or change.path.endswith(("base_url", "token_url")):
+        return True
+    return change.path in _secrets(before) | _secrets(after)
 
 
 def _secrets(connection: _Named | None) -> set[str]:

@@ -230,7 +230,7 @@ class Control:
         except SyncdError as error:
             refusal = self._as_control_error(error)
             return {**answer, "error": refusal.to_json(), "exit_code": refusal.exit_code}
-        ready = all(state == "ready" for state in streams.values())
+        ready = all(state.partition(":")[0] == "ready" for state in streams.values())
         return {**answer, "ok": ready, "streams": streams, "exit_code": 0 if ready else 3}
 
     # -- encryption

@@ -126,18 +126,16 @@ class _People:
 
 
 async def _tried(stream: HttpStream, ctx: Context, account: Account | None) -> str:
-    """What a stream lacks, or "ready". What was found goes to the log."""
+    """What a stream lacks, or "ready" and what was found."""
     if account is None:
         return "the API lists no account"
     try:
         mine = replace(ctx, account=account)
         part = next(iter(await stream.partitions(mine)), None)
         if part is None:
-            return "ready"
-        found, problem = await stream.sample(replace(mine, partition=part))
+            return "ready: there is nothing that it could be asked for"
+        return await stream.sample(replace(mine, partition=part))
     except (AuthFailed, RateLimited, Transient):
         raise
     except SyncdError as error:
         return error.message
-    ctx.log.info("tried a stream", stream=stream.info.name, **found)
-    return problem or "ready"

@@ -92,26 +92,22 @@ class HttpStream(Stream):
         """The items of a page, as they are to be handed over."""
         return items
 
-    async def sample(self, ctx: Context) -> tuple[dict[str, Any], str]:
-        """The first page only: what was found, and what is wrong with it ("": nothing)."""
+    async def sample(self, ctx: Context) -> str:
+        """The first page only: "ready" and what was found, or what is wrong with it."""
         pages = self.reader.slices(ctx, self.names(ctx))
         try:
             part = await anext(pages)
         finally:
             await pages.aclose()
-        entries = part.entries
-        fields = sorted({str(key) for entry in entries[:50] if isinstance(entry, dict) for key in entry})
+        entries, fields = part.entries, _fields(part.entries)
         unread = [found for entry in entries if isinstance(found := self.shape.read(entry).item, Reject)]
-        facts = {
-            "entries": len(entries),
-            "fields": fields[:40],
-            "unreadable": len(unread),
-            "more": part.next is not None,
-        }
-        if not unread:
-            return facts, ""
-        has = f"; an entry has {', '.join(fields[:12])}" if fields else ""
-        return facts, f"{len(unread)} of {len(entries)} entries cannot be read ({unread[0].reason}){has}"
+        if unread:
+            has = f"; an entry has {fields}" if fields else ""
+            return f"{len(unread)} of {len(entries)} entries cannot be read ({unread[0].reason}){has}"
+        if not entries:
+            return "ready: no entries, so that no path could be tried"
+        count = f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'} with {fields}"
+        return f"ready: {count}{'; more pages follow' if part.next is not None else ''}"
 
     async def fetch(self, ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
         """The content, in chunks."""
@@ -212,6 +208,13 @@ class Above:
                 name = "/".join([*([part.id] if part.id else []), quote(source_id, safe="")])
                 found.append(Partition(name, title if isinstance(title, str) else ""))
         return found
+
+
+def _fields(entries: Sequence[Any]) -> str:
+    """The fields of the first entries; their names are the API's and may be anything."""
+    found = sorted({str(key) for entry in entries[:50] if isinstance(entry, dict) for key in entry})
+    shown = [name for name in found if name.isprintable() and len(name) <= 40][:12]
+    return ", ".join([*shown, *(["…"] if len(found) > len(shown) else [])])
 
 
 def names_of(ctx: Context, above: Sequence[Above], partition: str) -> dict[str, str]:
