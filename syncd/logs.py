@@ -117,7 +117,9 @@ def _dumps(event: Event, **_: Any) -> str:
 
 
 def _timestamp(_: Any, __: str, event: Event) -> Event:
-    return {"time": _made(event).isoformat().replace("+00:00", "Z"), **event}
+    """What people look for stands first."""
+    first = {"time": _made(event).isoformat().replace("+00:00", "Z"), "level": event["level"], "event": event["event"]}
+    return {**first, **event}
 
 
 def _time_of_day(_: Any, __: str, event: Event) -> Event:

@@ -120,6 +120,8 @@ class RunReport:
         good = self.status in (RunStatus.COMPLETED, RunStatus.CANCELLED)
         counts = {name: count for name, count in counts_json(self.counts).items() if count}
         facts: dict[str, Any] = {"status": str(self.status), **counts, "requests": self.requests}
+        if self.reason:
+            facts["reason"] = self.reason
         if self.errors:
             first = self.errors[0]
             facts.update(errors=self.error_count, code=first.code, error=first.message)

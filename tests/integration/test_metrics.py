@@ -1,17 +1,23 @@
 """What Prometheus is shown: right after what happened, bounded, and quick."""
 
+import asyncio
+import random
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from syncd.config.model import MaxDelete
+from syncd.config.model import CronSchedule, MaxDelete
+from syncd.engine.timetable import stale_at
+from syncd.engine.work import Slots
 from syncd.sdk import Secret
 from syncd.store import StoreFailed
-from syncd.web.gauges import _escaped
+from syncd.store.database import Tx
+from syncd.web.gauges import _escaped, _Limits
 from tests.support.observed import Observed, observed
 
 pytestmark = pytest.mark.anyio
@@ -157,12 +163,59 @@ async def test_a_store_that_is_away_fails_the_scrape_and_the_next_one_works(
     assert (await place.scrape()).value("syncd_sync_enabled") == 1
 
 
-async def test_a_thousand_syncs_fit_a_page_without_a_query_for_each(place: Observed) -> None:
+async def test_a_thousand_syncs_fit_a_page_without_a_query_for_each(
+    place: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    rows = Tx.rows
+
+    def counted(tx: Tx, sql: str, parameters: Any = ()) -> Any:
+        asked.append(sql)
+        return rows(tx, sql, parameters)
+
+    monkeypatch.setattr(Tx, "rows", counted)
     nightly = place.control.parts.config.syncs["nightly"]
     many = {f"sync-{n}": replace(nightly, name=f"sync-{n}", streams={"notes": {}}) for n in range(1000)}
     place.configure(syncs=many)
     scrape = await place.scrape()
     assert len(scrape.samples["syncd_sync_enabled"]) == len(scrape.samples["syncd_stream_records"]) == 1000
+    assert len(asked) < 12
+
+
+async def test_numbers_are_those_of_syncd_status(place: Observed) -> None:
+    store = place.control.parts.store
+    for turn in range(4):
+        await place.sync(full=turn == 2)
+        measured = (await store.measures()).streams
+        for one in await store.numbers([("acme", "notes"), ("acme", "tags")]):
+            found = measured[one.connection, one.stream]
+            assert (found.records, found.oldest, found.held) == (one.records, one.oldest, one.held)
+        place.clock.advance(100)
+        for person in list(place.source.api.people.values())[turn % 2 :: 2]:
+            person.notebooks = person.notebooks[1:]  # its partition is gone
+        place.source.change(place.rng)
+
+
+@pytest.mark.parametrize("line", ["0 2 * * *", "*/20 * * * 1-5", "0 9,17 * * 1"])
+def test_the_limit_of_freshness_is_twice_the_interval_wherever_in_it_one_asks(line: str) -> None:
+    limits, schedule = _Limits(), CronSchedule(line, "Europe/Madrid")
+    rng = random.Random(line)
+    for _ in range(60):
+        at = datetime(2026, 10, 20, tzinfo=UTC) + timedelta(seconds=rng.randrange(14 * 86400))
+        assert limits.of(schedule, at) == (stale_at(schedule, at) - at).total_seconds()
+
+
+async def test_places_are_counted_also_where_somebody_gives_up_waiting() -> None:
+    slots = Slots(1)
+    async with slots:
+        waiting = asyncio.create_task(slots.acquire())
+        await asyncio.sleep(0)
+        assert (slots.taken, slots.wanted) == (1, 1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert (slots.taken, slots.wanted) == (1, 0)
+    assert (slots.taken, slots.wanted) == (0, 0)
+    assert not slots.locked()
 
 
 def test_labels_are_escaped() -> None:
