@@ -14,7 +14,7 @@ from syncd.sdk import Account, AccountGone, Context, PartitionGone, ProtocolErro
 from syncd.sdk.http import httpx
 
 from .answers import Meanings
-from .paging import Ask
+from .paging import Ask, origin_of
 from .plan import Plan
 from .templates import filled_path
 
@@ -32,6 +32,11 @@ class Api:
 
     def url(self, path: str, names: Mapping[str, str]) -> str:
         return self.root + filled_path(path, names)
+
+    def headers_for(self, url: str) -> dict[str, str]:
+        """The headers of a request for content: those of the settings are for the API itself."""
+        mine = origin_of(url) == origin_of(self.root)
+        return {**(self.headers if mine else {}), "Accept": "*/*"}
 
     async def send(
         self, ctx: Context, ask: Ask, *, started: bool = False, single: bool = False

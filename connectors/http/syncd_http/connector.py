@@ -77,6 +77,10 @@ class ApiConnector(HttpConnector):
             urls.append(self._plan.auth.oauth2.token_url)
         return [f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, urls)]
 
+    def downloads(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        contents = [stream.content for stream in self._plan.streams.values() if stream.content is not None]
+        return [host for content in contents for host in content.hosts]
+
     def retryable(self, response: httpx.Response) -> RateLimited | Transient | None:
         return self._api.meanings.later(response)
 

@@ -166,6 +166,7 @@ class Detail(_Part, frozen=True, kw_only=True):
 class Content(_Part, frozen=True, kw_only=True):
     path: str | None = None
     url: str | None = None
+    hosts: list[str] = []
     tag: str | None = None
     size: str | None = None
     md5: str | None = None

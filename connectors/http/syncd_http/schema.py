@@ -214,7 +214,13 @@ def _content() -> Schema:
             "x-message": "must have exactly one of path and url",
         },
         path=_url_path("Where it is, with {id}."),
-        url=_path("Where the entry says the URL. Another server's is fetched without the credential."),
+        url=_path("Where the entry says the URL."),
+        hosts={
+            "type": "array",
+            "items": _text("A host.", pattern=r"^(\*|(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)$"),
+            "description": "Other hosts to which url and redirects may lead: cdn.example.org, *.example.org, or * for any. "
+            "They are asked without the credential.",
+        },
         tag=_path("What changes with the content. Without it: the checksum, else the time of modification."),
         size=_path("Its size in bytes."),
         md5=_path("Its MD5 in hex."),

@@ -6,7 +6,7 @@ Public: HttpStream, stream_of.
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urljoin
 
 from syncd.sdk import (
     ACCOUNT,
@@ -39,6 +39,8 @@ from .progress import Progress, begin, rule_of
 from .records import Shape
 
 __all__ = ["HttpStream", "stream_of"]
+
+_REDIRECTS = 5
 
 
 def stream_of(api: Api, plan: Plan, name: str) -> "HttpStream":
@@ -110,21 +112,25 @@ class HttpStream(Stream):
         return f"ready: {count}{'; more pages follow' if part.next is not None else ''}"
 
     async def fetch(self, ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
-        """The content, in chunks."""
-        async with ctx.http.stream("GET", self._content_url(ctx, blob)) as response:
-            if response.status_code >= 300:
-                await response.aread()
-                gone = ContentUnavailable("gone", f"the API has no such content ({response.status_code})")
-                raise self.api.meanings.error(response, "content", started=False, otherwise=gone)
-            async for chunk in response.aiter_bytes():
-                yield chunk
+        """The content, in chunks. Redirects are followed to the API itself and to the hosts that the settings name."""
+        url = self._content_url(ctx, blob)
+        for _ in range(_REDIRECTS):
+            async with ctx.http.stream("GET", url, headers=self.api.headers_for(url)) as response:
+                if response.has_redirect_location:
+                    url = _joined(url, response.headers["location"])
+                    continue
+                if response.status_code >= 300:
+                    await response.aread()
+                    gone = ContentUnavailable("gone", f"the API has no such content ({response.status_code})")
+                    raise self.api.meanings.error(response, "content", started=False, otherwise=gone)
+                async for chunk in response.aiter_bytes():
+                    yield chunk
+                return
+        raise ProtocolError("the content's address leads from one to the next without an end")
 
     def _content_url(self, ctx: Context, blob: Blob) -> str:
         if "url" in blob.ref:
-            url = str(blob.ref["url"])
-            if origin_of(url) is None or not url.startswith(("https://", "http://")):
-                raise ContentUnavailable("malformed", "the content's address is none")
-            return url
+            return _joined(f"{self.api.root}/", str(blob.ref["url"]))
         assert self.plan.content is not None
         assert self.plan.content.path is not None
         return self.api.url(self.plan.content.path, {**self.names(ctx), "id": blob.ref["id"]})
@@ -208,6 +214,17 @@ class Above:
                 name = "/".join([*([part.id] if part.id else []), quote(source_id, safe="")])
                 found.append(Partition(name, title if isinstance(title, str) else ""))
         return found
+
+
+def _joined(here: str, link: str) -> str:
+    """The address that a link stands for. Raises ContentUnavailable if it is none."""
+    try:
+        url = urljoin(here, link)
+    except ValueError:
+        url = ""
+    if not url.startswith(("https://", "http://")) or origin_of(url) is None:
+        raise ContentUnavailable("malformed", "the content's address is none")
+    return url
 
 
 def _fields(entries: Sequence[Any]) -> str:
