@@ -3,6 +3,7 @@
 Public: Message, RecordMessage, SchemaMessage, StateMessage, VersionMessage, OtherMessage, message_of.
 """
 
+import json
 from typing import Any
 
 import msgspec
@@ -54,6 +55,7 @@ _known: msgspec.json.Decoder[Message] = msgspec.json.Decoder(
     RecordMessage | SchemaMessage | StateMessage | VersionMessage
 )
 _any = msgspec.json.Decoder(OtherMessage)
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 KNOWN = {"RECORD", "SCHEMA", "STATE", "ACTIVATE_VERSION"}
 
 
@@ -61,11 +63,27 @@ def message_of(line: bytes) -> Message:
     """Raises ValueError if the line is no message."""
     try:
         return _known.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        try:
-            other = _any.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise ValueError(str(error)) from error
-        if other.type in KNOWN:
+    except UNREADABLE as error:
+        other = _unreadable_record(line) or _other(line)
+        if other is None:
             raise ValueError(str(error)) from error
         return other
+
+
+def _other(line: bytes) -> OtherMessage | None:
+    try:
+        other = _any.decode(line)
+    except UNREADABLE:
+        return None
+    return None if other.type in KNOWN else other
+
+
+def _unreadable_record(line: bytes) -> RecordMessage | None:
+    """A record of which only Python can make sense (NaN, half a surrogate pair): one bad record, not a bad tap."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("type") != "RECORD" or not isinstance(found.get("stream"), str):
+        return None
+    return RecordMessage(found["stream"], msgspec.Raw(line)) if "record" in found else None
