@@ -87,3 +87,52 @@ def everything(fake: Fake) -> set[str]:
         return {fake.shown(one)["uuid"] for one in fake.entries.values()}
     prefix = {"Tracker": "I-", "Chat": "m"}.get(type(fake).__name__, "")
     return {prefix + name for name in fake.entries}
+
+
+def test_a_dry_run_reads_and_writes_nothing(tmp_path: Path) -> None:
+    with site_of("crm", tmp_path) as (site, fake):
+        site.run("import", "crm")
+        site.run("sync", "crm", "--dry-run")
+        assert any(request.url.path == "/v2/contacts" for request in fake.served)
+        assert site.records("crm", "contacts") == {}
+
+
+def test_a_check_says_where_the_ids_are_not(tmp_path: Path) -> None:
+    with site_of("crm", tmp_path) as (site, _):
+        site.write(site.text.replace("          id: id\n", "          id: uuid\n"))
+        [found] = json.loads(site.run("check", "crm", "--json", code=3))
+        said = found["streams"]["contacts"]
+        assert said.startswith("3 of 3 entries cannot be read (an entry without an id)")
+        assert "an entry has archived, emails, first_name, id" in said
+
+
+def test_a_wrong_secret_is_told_by_check_and_shown_nowhere(tmp_path: Path) -> None:
+    with site_of("crm", tmp_path) as (site, _):
+        site.environment["CRM_SECRET"] = "another-secret-value"
+        text = site.run("check", "crm", code=77)
+        assert "invalid_client" in text + site.errors
+        assert "another-secret-value" not in text + site.errors
+
+
+def test_content_and_summaries_land(tmp_path: Path) -> None:
+    with site_of("documents", tmp_path) as (site, fake):
+        site.run("import", "documents")
+        site.run("sync", "documents")
+        lines = site.run("records", "--connection", "documents", "--stream", "documents", "--ndjson").splitlines()
+        first = json.loads(lines[0])
+        entry = fake.entries[first["source_id"][1:]]
+        assert first["summary"]["mime_type"] == "text/plain"
+        assert site.run("blob", first["summary"]["blob"]["sha256"]) == entry["text"]
+
+
+def test_a_changed_request_reads_everything_again_and_changes_nothing(tmp_path: Path) -> None:
+    with site_of("chat", tmp_path) as (site, fake):
+        site.run("import", "chat")
+        site.run("sync", "chat")
+        site.write(site.text.replace("limit: 200", "limit: 100"))
+        fake.served.clear()
+        site.run("sync", "chat")
+        assert len(fake.served) > 1  # all pages, not one delta
+        lines = site.run("records", "--connection", "chat", "--stream", "messages", "--ndjson").splitlines()
+        assert {json.loads(line)["version"] for line in lines} == {1}
+        assert len(lines) == len(fake.entries)
