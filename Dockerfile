@@ -16,7 +16,7 @@ COPY pyproject.toml README.md ./
 COPY syncd ./syncd
 COPY connectors ./connectors
 RUN /opt/syncd/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps \
-        . ./connectors/google ./connectors/http ./connectors/microsoft ./connectors/zoho \
+        . ./connectors/google ./connectors/http ./connectors/microsoft ./connectors/singer ./connectors/zoho \
  && /opt/syncd/bin/python -m compileall -q /opt/syncd/lib
 
 FROM python:3.11-slim-bookworm

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
-PACKAGES := connectors/google connectors/http connectors/microsoft connectors/zoho simulator
+PACKAGES := connectors/google connectors/http connectors/microsoft connectors/singer connectors/zoho simulator
 MANIFESTS := pyproject.toml $(PACKAGES:=/pyproject.toml) requirements.lock
 TESTS ?= tests connectors simulator
 

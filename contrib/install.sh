@@ -93,7 +93,7 @@ mkdir -p "$target"
 "$python" -m venv "$target"
 pip() { "$target/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 pip install --requirement "$here/requirements-runtime.lock"
-pip install --no-deps --force-reinstall "$here" "$here/connectors/google" "$here/connectors/http" "$here/connectors/microsoft" "$here/connectors/zoho"
+pip install --no-deps --force-reinstall "$here" "$here/connectors/google" "$here/connectors/http" "$here/connectors/microsoft" "$here/connectors/singer" "$here/connectors/zoho"
 printf '%s\n' "$extras" | while IFS= read -r extra; do
     [ -z "$extra" ] || pip install "$extra"
 done
