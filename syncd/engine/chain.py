@@ -73,6 +73,10 @@ class Ahead:
         """Make a waiting `take` raise Stopped."""
         self._answers.put_nowait(Stopped())
 
+    def fail(self, error: Exception) -> None:
+        """Make `take` raise this, after what has been read already."""
+        self._answers.put_nowait(error)
+
     async def take(self) -> Page | None:
         """The next page, or None after the last. Raises what the stream raised, Stopped, or Transient if it hangs.
 

@@ -125,6 +125,7 @@ class Executor:
         self._starting = asyncio.Lock()
         self._closing = False
         self._pulse: asyncio.Task[None] | None = None
+        self._weigher: asyncio.Task[None] | None = None
         self._watch = Watch(folders_of(connectors), self._held_up)
         self._blamed: set[tuple[int, str]] = set()  # runs and lines
         self._notes: set[asyncio.Task[None]] = set()
@@ -132,6 +133,7 @@ class Executor:
 
     async def __aenter__(self) -> Self:
         self._pulse = asyncio.create_task(self._beat(), name="syncd heartbeat")
+        self._weigher = asyncio.create_task(self._engine.scales.watch(), name="syncd scales")
         self._watch.start()
         return self
 
@@ -145,9 +147,10 @@ class Executor:
         await self.drain(grace=30.0)
         self._watch.stop()
         await asyncio.gather(*self._notes, return_exceptions=True)
-        if self._pulse is not None:
-            self._pulse.cancel()
-            await asyncio.gather(self._pulse, return_exceptions=True)
+        for task in (self._pulse, self._weigher):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         for connection in [*self._connections.values(), *self._retired]:
             await connection.aclose()
         self._connections.clear()

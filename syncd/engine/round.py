@@ -11,6 +11,7 @@ from functools import partial
 from syncd.engine.chain import Ahead, Chain, Stopped
 from syncd.engine.client import TooLong
 from syncd.engine.contents import Fetcher
+from syncd.engine.holdings import Reading
 from syncd.engine.pacing import LONGEST_BACKOFF
 from syncd.engine.policy import Failure, decide, describe, with_hint
 from syncd.engine.ports import (
@@ -25,6 +26,7 @@ from syncd.engine.ports import (
     StaleRound,
     StreamSpec,
 )
+from syncd.engine.watch import folder_of
 from syncd.engine.work import Job, Outcome, RoundOutcome, client_of, pause, unless_stopped
 from syncd.sdk import (
     DELTA,
@@ -218,27 +220,34 @@ class _Reader:
         pages = job.work.stream.pages(ctx)
         ahead = Ahead(pages, job.work.name, client_of(ctx), job.run.engine.inactivity, job.run.engine.patience)
         unwatch = job.run.stop.watch(ahead.wake)
+        roots = (pages, job.work.stream, job.run.connection.connector)
+        reading = Reading(roots, folder_of(job.run.connection.connector), ahead.fail)
         try:
-            chain = Chain(job.work.spec.info)
-            while True:
-                page = await ahead.take()
-                if page is None:
-                    raise chain.ended()
-                chain.admit(page)
-                if page.last and await ahead.take() is not None:
-                    raise chain.went_on()
-                self._brought(page)
-                if page.last:
-                    await self._retry(fetcher)
-                await self._commit(rnd, fetcher, page)
-                if page.last:
-                    return
-                if job.run.stop:
-                    raise Stopped
+            with job.run.engine.scales.weighing(reading):
+                await self._take(rnd, fetcher, ahead)
         finally:
             unwatch()
             if not await ahead.close():
                 await self._show([describe(_endless(job.work.name), **job.where)])
+
+    async def _take(self, rnd: OpenRound, fetcher: Fetcher, ahead: Ahead) -> None:
+        """Page after page, until the last is committed."""
+        chain = Chain(self.job.work.spec.info)
+        while True:
+            page = await ahead.take()
+            if page is None:
+                raise chain.ended()
+            chain.admit(page)
+            if page.last and await ahead.take() is not None:
+                raise chain.went_on()
+            self._brought(page)
+            if page.last:
+                await self._retry(fetcher)
+            await self._commit(rnd, fetcher, page)
+            if page.last:
+                return
+            if self.job.run.stop:
+                raise Stopped
 
     def _brought(self, page: Page) -> None:
         """A round that tells of an item anew, or of its end, leaves nothing of it to be tried again as it was."""

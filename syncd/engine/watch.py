@@ -1,6 +1,6 @@
 """Who holds up the event loop: a thread that looks on, and names the line.
 
-Public: Watch, Stall, Where, at (what the present task is about), folders_of.
+Public: Watch, Stall, Where, at (what the present task is about), folder_of, folders_of.
 
 One blocking call of one plugin stops every run, the API and the service manager's sign of life. Nothing in the process can
 interrupt it, but it can be named: while the loop stands still the thread reads the stack of the loop's thread, and the
@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 from syncd.engine.log import logger
 from syncd.sdk import Connector
 
-__all__ = ["LIMIT", "Stall", "Watch", "Where", "at", "folders_of"]
+__all__ = ["LIMIT", "Stall", "Watch", "Where", "at", "folder_of", "folders_of"]
 
 LIMIT = 1.0  # seconds for which the loop may stand still
 TICK = 0.25  # seconds between two looks, and between two signs of life
@@ -90,10 +90,12 @@ def _task(
 
 def folders_of(connectors: Mapping[str, Connector]) -> dict[str, Path]:
     """Where each connector's code lies: the folder of its package, or its file."""
-    return {name: _folder(type(connector).__module__) for name, connector in connectors.items()}
+    return {name: folder_of(connector) for name, connector in connectors.items()}
 
 
-def _folder(module: str) -> Path:
+def folder_of(connector: Connector) -> Path:
+    """Where its code lies."""
+    module = type(connector).__module__
     top = module.partition(".")[0]
     package = getattr(sys.modules.get(top), "__file__", None)
     if package is not None and Path(package).name == "__init__.py" and top != "syncd":

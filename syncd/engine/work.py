@@ -21,6 +21,7 @@ from syncd.engine.chain import Stopped
 from syncd.engine.client import PacedClient
 from syncd.engine.connections import Connection
 from syncd.engine.events import Progress
+from syncd.engine.holdings import Scales
 from syncd.engine.metrics import SILENT, Metrics
 from syncd.engine.ports import AccountRow, PartitionRow, Retry, RunError, Store, StreamSpec
 from syncd.engine.stop import Stop
@@ -93,6 +94,7 @@ class Engine:
         self.rng = rng
         self.inactivity = inactivity
         self.patience = patience
+        self.scales = Scales()
         self.metrics = metrics
         self.concurrency = max(1, concurrency)
         self.slots = Slots(self.concurrency)

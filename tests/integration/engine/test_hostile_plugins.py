@@ -1,25 +1,32 @@
 """A connector that hangs, blocks, floods or strays is stopped and named; everybody else's data lands."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from syncd.engine import chain
 from syncd.engine.executor import RunReport
+from syncd.engine.holdings import Scales
 from syncd.sdk import Blob, Context, Page, Partition, Record, StreamInfo, SyncdError
 from syncd.sdk.http import httpx
 from tests.integration.engine.script import Bench, FakeStream, PartedStream, World, bench
 
 pytestmark = pytest.mark.anyio
+MIB = 1024 * 1024
+
+
+class Plugin(World):
+    """Its code is this file."""
 
 
 def two(kind: type[FakeStream] = FakeStream) -> World:
     """Ann's data is behind what a test makes hostile; Bob's is as it should be."""
-    world = World(StreamInfo("items"), kinds={"items": kind})
+    world = Plugin(StreamInfo("items"), kinds={"items": kind})
     world.add_people(2)
     for account in ("u1", "u2"):
         world.place("items", account).put("a", "b")
@@ -209,7 +216,6 @@ async def test_a_blocking_call_is_named_in_its_run_and_nothing_is_lost(tmp_path:
     world.place("items", "u1").pages = pages
     async with bench(world, tmp_path) as b:
         b.executor._watch._limit = 0.05
-        b.executor._watch._folders = {"fake": Path(__file__)}
         report = await b.run()
         assert str(report.status) == "completed"
         await asyncio.gather(*b.executor._notes)
@@ -220,6 +226,60 @@ async def test_a_blocking_call_is_named_in_its_run_and_nothing_is_lost(tmp_path:
         assert error.stream == "items"
         assert "test_hostile_plugins.py:" in error.message
         assert " in pages" in error.message
+
+
+class Keeps(FakeStream):
+    """Reads for ever, and keeps a MiB of every page."""
+
+    everywhere: ClassVar[list[bytes]] = []
+
+    def __init__(self, world: World, info: StreamInfo) -> None:
+        super().__init__(world, info)
+        self.here: list[bytes] = []
+        self.where = ""
+
+    async def pages(self, ctx: Context) -> AsyncIterator[Page]:
+        assert ctx.account
+        if ctx.account.id == "u2":
+            yield Page([Record("a", {}), Record("b", {})], last=True, bookmark=1)
+            return
+        kept = list[bytes]()
+        for number in range(200):
+            match self.where:
+                case "its generator":
+                    kept.append(bytes(MIB))
+                case "its stream":
+                    self.here.append(bytes(MIB))
+                case "its class":
+                    Keeps.everywhere.append(bytes(MIB))
+            yield Page([Record(f"r{number}", {"n": 1})], resume=number)
+
+
+@pytest.mark.parametrize("where", ["its generator", "its stream", "its class"])
+async def test_a_connector_that_keeps_what_it_reads_loses_its_partition(where: str, tmp_path: Path) -> None:
+    world = two(Keeps)
+    (stream,) = world.streams()
+    assert isinstance(stream, Keeps)
+    stream.where = where
+    weights = itertools.count(100 * MIB, 2 * MIB)
+    async with bench(world, tmp_path) as b:
+        scales = b.executor._engine.scales
+        scales.heaviest, scales.step = 8 * MIB, MIB
+        scales._weight = lambda: next(weights)
+        weigher = asyncio.create_task(often(scales))
+        report = await b.run()
+        weigher.cancel()
+        assert codes(report) == {"SYN-PLUGIN-005"}
+        assert any("the connector keeps" in error.message for error in report.errors)
+        assert b.records(account="p2@acme.example").keys() == {"a", "b"}
+        assert len(b.records(account="p1@acme.example")) >= 8  # what was committed stays
+    Keeps.everywhere.clear()
+
+
+async def often(scales: Scales) -> None:
+    while True:
+        await scales.look()
+        await asyncio.sleep(0.001)
 
 
 async def test_an_address_that_is_not_declared_is_not_asked(tmp_path: Path) -> None:
