@@ -270,11 +270,12 @@ def _drift(
     compares: Mapping[tuple[str, str], int],
     drift: Mapping[tuple[str, str, str], int],
 ) -> None:
-    """Counted since the daemon began, for the streams that it has compared."""
+    """Counted since the daemon began, for the streams that it has compared; a round may have begun before."""
+    streams = sorted({*compares, *((connection, stream) for connection, stream, _ in drift)})
     page.family(
         "full_rounds_total", "Full rounds that read anew what deltas had kept.",
-        [(_labels(connection=c, stream=s), count) for (c, s), count in compares.items()], COUNTER)  # fmt: skip
+        [(_labels(connection=c, stream=s), compares.get((c, s), 0)) for c, s in streams], COUNTER)  # fmt: skip
     page.family(
         "drift_items_total", "What such rounds found different.",
-        [(_labels(connection=c, stream=s, kind=kind), drift.get((c, s, kind), 0)) for c, s in compares for kind in DRIFT],
+        [(_labels(connection=c, stream=s, kind=kind), drift.get((c, s, kind), 0)) for c, s in streams for kind in DRIFT],
         COUNTER)  # fmt: skip

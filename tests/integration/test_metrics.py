@@ -82,6 +82,14 @@ async def test_what_a_full_round_finds_different_is_drift_and_what_a_delta_bring
     assert after.value("syncd_drift_items_total", stream="tags", kind="new") is None  # it has no deltas
 
 
+async def test_drift_of_a_round_that_began_before_the_daemon_is_shown_too(place: Observed) -> None:
+    counted = place.control.parts.executor.metrics
+    counted.differed("acme", "notes", "updated", 2)
+    scrape = await place.scrape()
+    assert scrape.value("syncd_drift_items_total", stream="notes", kind="updated") == 2
+    assert scrape.value("syncd_full_rounds_total", stream="notes") == 0
+
+
 async def test_held_deletions_and_unreadable_items_show_until_they_are_decided(tmp_path: Path) -> None:
     async with observed(tmp_path / "state", max_delete=MaxDelete(count=0)) as place:
         await place.sync()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from syncd.cli.app import run
 from syncd.engine.log import about, debugging, known, logger
 from syncd.logs import FORMATS, LEVELS, configure
 from syncd.sdk import Secret
@@ -136,6 +137,30 @@ def test_a_line_says_what_it_says_even_where_the_surroundings_say_otherwise() ->
     with about(account="ann@acme.example"):
         logger().info("moved", account="bob@acme.example")
     assert json.loads(out.getvalue())["account"] == "bob@acme.example"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "level", "form"),
+    [
+        ((), "info", "auto"),
+        (("-v",), "debug", "auto"),
+        (("--log-format", "console"), "info", "console"),
+        (("-v", "--log-level", "warning", "--log-format", "json"), "warning", "json"),
+    ],
+)
+def test_the_daemon_logs_as_its_options_say(
+    arguments: tuple[str, ...], level: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr("syncd.daemon.run_daemon", lambda *_, **__: 0)
+    monkeypatch.setattr("syncd.logs.configure", lambda level, *, form: asked.append((level, form)))
+    assert run(["run", "--config", str(tmp_path), "--state", str(tmp_path), *arguments]) == 0
+    assert asked == [(level, form)]
+
+
+@pytest.mark.parametrize("option", [("--log-format", "xml"), ("--log-level", "loud")])
+def test_a_form_that_there_is_not_is_refused(option: tuple[str, str], tmp_path: Path) -> None:
+    assert run(["run", "--config", str(tmp_path), "--state", str(tmp_path), *option]) == 2
 
 
 @pytest.mark.parametrize("form", FORMATS)
