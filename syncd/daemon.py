@@ -361,6 +361,8 @@ def _libc(function: str, *arguments: int) -> None:
 
 async def _retain(control: Control) -> None:
     keep = control.parts.config.daemon.retention
-    await control.parts.store.retain(
+    gone = await control.parts.store.retain(
         control.parts.clock.now(), runs_for=keep.runs, tombstones_for=keep.tombstones, versions_for=keep.versions
     )
+    if gone:
+        log.info("removed what is past its time", **{what.replace(" ", "_"): count for what, count in gone.items()})

@@ -57,6 +57,7 @@ class Erasure:
     def __init__(
         self, hands: Hands, database: Database, blobs: Blobs, owners: Owners, search: SearchIndex, clock: Clock
     ) -> None:
+        self._hands = hands
         self._write: Callable[..., Awaitable[Any]] = hands._write
         self._alone: Callable[..., Awaitable[Any]] = hands._alone
         self._read: Callable[..., Awaitable[Any]] = hands._read
@@ -117,7 +118,7 @@ class Erasure:
             done += count
             yield Step("contents", done)
         await self._in_thread(self._blobs.clean, self._owners.locked)
-        async for count in remove_strays(self, self._blobs):
+        async for count in remove_strays(self._hands, self._blobs):
             yield Step("files without a record", count)
         await self._in_thread(self._search.drop)
         await self._in_thread(forget_vault, self._blobs.folder.parent, target.vaults)

@@ -74,6 +74,7 @@ from .measures import Measures, measures
 from .notices import MessageRow, NoticePlan, NoticeRow
 from .owners import Owners
 from .queries import StreamNumbers
+from .retention import retain
 from .rotate import Rotation, key_status
 from .search import SearchIndex
 from .states import SyncState
@@ -594,17 +595,11 @@ class SqlStore:
 
     async def retain(
         self, now: datetime, *, runs_for: timedelta, tombstones_for: timedelta, versions_for: timedelta
-    ) -> None:
-        """Remove history past its time, in small transactions."""
-        jobs = (
-            partial(upkeep.drop_tombstones, before=now - tombstones_for),
-            partial(upkeep.drop_versions, before=now - versions_for),
-            partial(upkeep.drop_runs, before=now - runs_for),
+    ) -> dict[str, int]:
+        """Remove history past its time and unused contents, in small transactions. How much of each."""
+        return await retain(
+            self, self._blobs, now, runs_for=runs_for, tombstones_for=tombstones_for, versions_for=versions_for
         )
-        for job in jobs:
-            while await self._write(job):
-                pass
-        await self.collect_blobs()
 
 
 def _ids(tx: Tx, connection: str, named: Sequence[str] | None) -> list[int] | None:

@@ -1,10 +1,10 @@
 """Files of contents that no row knows: what is left where a process or the machine died between the two.
 
-Public: remove_strays.
+Public: remove_strays, Hands.
 """
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,15 +12,17 @@ from typing import Any, Protocol
 from .contents import Blobs
 from .database import Tx
 
-__all__ = ["remove_strays"]
+__all__ = ["Hands", "remove_strays"]
 
 
 class Hands(Protocol):
     """What it takes: the store's writer, a reader, a thread."""
 
-    _write: Callable[..., Awaitable[Any]]
-    _read: Callable[..., Awaitable[Any]]
-    _in_thread: Callable[..., Awaitable[Any]]
+    async def _write(self, job: Callable[[Tx], Any], *, durable: bool = False) -> Any: ...
+
+    async def _read(self, job: Callable[[Tx], Any]) -> Any: ...
+
+    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any: ...
 
 
 async def remove_strays(hands: Hands, blobs: Blobs) -> AsyncIterator[int]:

@@ -25,6 +25,7 @@ METADATA = MetaData(
 
 HAS_CONTENT = sqltext("sha256 IS NOT NULL")
 PUT_OFF = sqltext("due_at IS NOT NULL")
+IS_TOMBSTONE = sqltext("state = 3")
 KEY = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only for INTEGER
 
 
@@ -147,13 +148,14 @@ class Partition(Table, table=True):
 class Record(Table, table=True):
     """A mirrored item, without its payload. `id` is its first `seq`. `state`: see records.py.
 
-    Index for the feed: (stream_id, seq); for the sweep: partition_id; for blobs in use: sha256.
+    Index for the feed: (stream_id, seq); for the sweep: partition_id; for blobs in use: sha256; for retention: state_at.
     """
 
     __table_args__ = (
         UniqueConstraint("stream_id", "scope", "source_id"),
         Index(None, "stream_id", "seq"),
         Index(None, "sha256", sqlite_where=HAS_CONTENT, postgresql_where=HAS_CONTENT),
+        Index(None, "state_at", sqlite_where=IS_TOMBSTONE, postgresql_where=IS_TOMBSTONE),
     )
     id: int = Field(default=None, primary_key=True, sa_type=KEY, sa_column_kwargs={"autoincrement": False})
     stream_id: int = number()

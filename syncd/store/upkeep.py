@@ -1,6 +1,6 @@
 """What is done now and then: resets, content that nothing refers to, history past its time.
 
-Public: reset, doomed_blobs, drop_tombstones, drop_versions, drop_runs, after_start.
+Public: reset, doomed_blobs, unused_blobs, doom, drop_tombstones, drop_versions, drop_runs, return_pages, after_start.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,20 @@ from .values import micros
 __all__ = [
     "RESTORED",
     "after_start",
+    "doom",
     "doomed_blobs",
     "drop_runs",
     "drop_tombstones",
     "drop_versions",
     "rebooted",
     "reset",
+    "return_pages",
+    "unused_blobs",
 ]
 
 CHUNK = 1000  # rows removed per transaction: nobody waits long for the writer
+RUNS, ROWS, PAGES = 20, 5000, 500  # runs, rows of theirs, and free pages, per transaction
+INCREMENTAL = 2  # how PRAGMA auto_vacuum says it
 SEQ_GAP = 1_000_000
 RESTORED, RESTORED_GAP = "restored", 1_000_000_000
 KNOWN_BOOT = "SELECT value FROM meta WHERE name = 'boot'"
@@ -107,8 +112,8 @@ def _remove_doomed(tx: Tx, blobs: Blobs) -> int:
 def drop_tombstones(tx: Tx, before: datetime) -> int:
     """Remove old tombstones, and remember how far back the feed is complete."""
     rows = tx.rows(
-        "SELECT id, stream_id, seq FROM record WHERE state = ? AND state_at < ? ORDER BY id LIMIT ?",
-        (DELETED, micros(before), CHUNK),
+        f"SELECT id, stream_id, seq FROM record WHERE state = {DELETED} AND state_at < ? ORDER BY state_at LIMIT ?",  # noqa: S608
+        (micros(before), CHUNK),
     )
     ids = [row[0] for row in rows]
     floors: dict[int, int] = {}
@@ -116,9 +121,9 @@ def drop_tombstones(tx: Tx, before: datetime) -> int:
         floors[stream] = max(seq, floors.get(stream, 0))
     for stream, seq in floors.items():
         raise_floor(tx, stream, seq)
-    doom = "UPDATE blob SET doomed = TRUE WHERE sha256 IN (SELECT sha256 FROM {} WHERE {} IN ({{}}))"
-    tx.run_within(doom.format("record", "id"), (), ids)
-    tx.run_within(doom.format("record_version", "record_id"), (), ids)
+    of = "UPDATE blob SET doomed = TRUE WHERE sha256 IN (SELECT sha256 FROM {} WHERE {} IN ({{}}))"
+    tx.run_within(of.format("record", "id"), (), ids)
+    tx.run_within(of.format("record_version", "record_id"), (), ids)
     for table, key in (("record_version", "record_id"), ("payload", "record_id"), ("record", "id")):
         tx.run_within(f"DELETE FROM {table} WHERE {key} IN ({{}})", (), ids)  # noqa: S608
     return len(ids)
@@ -137,9 +142,36 @@ def drop_versions(tx: Tx, before: datetime) -> int:
 
 
 def drop_runs(tx: Tx, before: datetime) -> int:
-    """Remove old runs with their ledgers and errors; never a running one."""
-    sql = "SELECT id FROM run WHERE finished_at IS NOT NULL AND finished_at < ? ORDER BY id LIMIT ?"
-    ids = [row[0] for row in tx.rows(sql, (micros(before), CHUNK))]
-    for table, key in (("run_error", "run_id"), ("run_scope", "run_id"), ("run", "id")):
-        tx.run_within(f"DELETE FROM {table} WHERE {key} IN ({{}})", (), ids)  # noqa: S608
-    return len(ids)
+    """Remove old runs, never a running one: first their errors and ledgers, a few thousand rows at a time. How many rows."""
+    oldest = tx.rows("SELECT id, finished_at FROM run ORDER BY id LIMIT ?", (CHUNK,))
+    ids = [key for key, finished in oldest if finished is not None and finished < (micros(before) or 0)][:RUNS]
+    for table, key in (("run_error", "id"), ("run_scope", "run_id, account_id, stream_id")):
+        some = f"SELECT {key} FROM {table} WHERE run_id IN ({{}}) LIMIT {ROWS}"  # noqa: S608
+        if count := tx.run_within(f"DELETE FROM {table} WHERE ({key}) IN ({some})", (), ids):  # noqa: S608
+            return count
+    return tx.run_within("DELETE FROM run WHERE id IN ({})", (), ids)
+
+
+def unused_blobs(tx: Tx, after: str) -> tuple[list[str], str]:
+    """Contents that nothing refers to and nobody has doomed, of a thousand; the last one looked at, "" at the end."""
+    names = [
+        row[0] for row in tx.rows("SELECT sha256 FROM blob WHERE sha256 > ? ORDER BY sha256 LIMIT ?", (after, CHUNK))
+    ]
+    found = [name for name in names if not tx.row(USED, (name, name, name))]
+    return found, names[-1] if names else ""
+
+
+def doom(tx: Tx, names: Sequence[str]) -> int:
+    """To be removed if nothing refers to them then."""
+    return tx.run_within("UPDATE blob SET doomed = TRUE WHERE sha256 IN ({})", (), names)
+
+
+def return_pages(tx: Tx) -> int:
+    """Give some free pages back to the file system; a twentieth of all stays, for what is written next. How many."""
+    free, pages = tx.value("PRAGMA freelist_count"), tx.value("PRAGMA page_count")
+    if tx.value("PRAGMA auto_vacuum") != INCREMENTAL or free * 20 <= pages:
+        return 0
+    count = min(PAGES, free - pages // 20)
+    for _ in range(count):  # the driver takes one step of a statement that gives no rows
+        tx.run("PRAGMA incremental_vacuum(1)")
+    return int(count)

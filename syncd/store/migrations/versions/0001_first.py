@@ -342,6 +342,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("sha256 IS NOT NULL"),
             postgresql_where=sa.text("sha256 IS NOT NULL"),
         )
+        batch_op.create_index(
+            batch_op.f("ix_record_state_at"),
+            ["state_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 3"),
+            postgresql_where=sa.text("state = 3"),
+        )
         batch_op.create_index(batch_op.f("ix_record_stream_id_seq"), ["stream_id", "seq"], unique=False)
 
     op.create_table(
