@@ -12,7 +12,7 @@ from syncd.sdk.errors import CATALOGUE
 
 COMMANDS = {
     "run", "import", "accounts", "sync", "status", "history", "show", "enable", "disable", "resume", "cancel", "reset",
-    "approve", "reject", "purge", "records", "blob", "validate", "check", "plan", "connectors", "schema", "explain", "demo",
+    "approve", "reject", "purge", "records", "blob", "backup", "restore", "validate", "check", "plan", "connectors", "schema", "explain", "demo",
 }  # fmt: skip
 NO_JSON = {"run", "blob", "demo", "schema", "completion"}
 
