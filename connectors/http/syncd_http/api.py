@@ -29,9 +29,14 @@ class Api:
         self.meanings = Meanings(plan.errors, plan.rate_limit)
         self.headers = {"Accept": "application/json", **plan.headers}
         self.peopled = plan.accounts is not None
+        self._key = plan.auth.query.name if plan.auth.query is not None else None
 
     def url(self, path: str, names: Mapping[str, str]) -> str:
         return self.root + filled_path(path, names)
+
+    def without_key(self, url: str) -> str:
+        """The URL as it may be kept: APIs put the key of the request into the links that they give."""
+        return url if self._key is None else str(httpx.URL(url).copy_remove_param(self._key))
 
     def headers_for(self, url: str) -> dict[str, str]:
         """The headers of a request for content: those of the settings are for the API itself."""

@@ -3,7 +3,8 @@
 Public: HttpConnector.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from syncd.sdk import (
     Connector,
     ConnectorInfo,
     Context,
+    Limits,
     ProtocolError,
     RateLimited,
     Stream,
@@ -39,7 +41,9 @@ __all__ = ["HttpConnector"]
 class HttpConnector(Connector):
     """What is installed: it knows no API. `configured` makes the connector of a connection."""
 
-    info = ConnectorInfo("http", "Any JSON API", settings_schema=SCHEMA)
+    info = ConnectorInfo(
+        "http", "Any JSON API", settings_schema=SCHEMA, limits=Limits(concurrency=8, account_concurrency=4)
+    )
 
     def configured(self, settings: Mapping[str, Any]) -> Connector:
         return ApiConnector(read(settings))
@@ -87,7 +91,7 @@ class ApiConnector(HttpConnector):
     def pace(self, response: httpx.Response) -> RateLimited | None:
         return self._api.meanings.slower(response)
 
-    async def accounts(self, ctx: Context) -> AsyncIterator[Account]:
+    async def accounts(self, ctx: Context) -> AsyncGenerator[Account, None]:
         """The people that the API lists, or the one account of the settings."""
         listed = self._plan.accounts
         if listed is None:
@@ -101,8 +105,16 @@ class ApiConnector(HttpConnector):
 
     async def check(self, ctx: Context) -> Mapping[str, str]:
         """One request per stream (and what its parts need): does it answer, and are the ids where the settings say?"""
-        account = await anext(self.accounts(ctx), None)
+        account = await self._somebody(ctx)
         return {stream.info.name: await _tried(stream, ctx, account) for stream in self._streams}
+
+    async def _somebody(self, ctx: Context) -> Account | None:
+        """An account to try with: the first active one."""
+        async with aclosing(self.accounts(ctx)) as accounts:
+            async for account in accounts:
+                if account.state == "active":
+                    return account
+        return None
 
 
 class _People:
@@ -132,10 +144,10 @@ class _People:
 async def _tried(stream: HttpStream, ctx: Context, account: Account | None) -> str:
     """What a stream lacks, or "ready" and what was found."""
     if account is None:
-        return "the API lists no account"
+        return "the API lists no active account"
     try:
         mine = replace(ctx, account=account)
-        part = next(iter(await stream.partitions(mine)), None)
+        part = await stream.first_part(mine)
         if part is None:
             return "ready: there is nothing that it could be asked for"
         return await stream.sample(replace(mine, partition=part))

@@ -75,7 +75,10 @@ class Reader:
             return Slice([], None, None, None)
         answer = json_of(response)
         entries = self._entries(answer)
-        return Slice(entries, answer, response, self.pager.after(place, Seen(answer, entries, response)))
+        following = self.pager.after(place, Seen(answer, entries, response))
+        if following is not None and "url" in following:
+            following = {"url": self.api.without_key(following["url"])}
+        return Slice(entries, answer, response, following)
 
     def _entries(self, answer: Any) -> list[Any]:
         found = self._records.entries(answer)

@@ -23,7 +23,7 @@ from .plan import ModifiedSince, StreamPlan, SyncToken
 
 __all__ = ["Progress", "Rule", "begin", "rule_of"]
 
-_REMEMBERED = 3000  # entries of the overlap; others are repeated, which does no harm
+_REMEMBERED = 500  # entries of the overlap, which go with every resume point; others are repeated, which does no harm
 _VERSION = 1
 
 

@@ -3,7 +3,8 @@
 Public: HttpStream, stream_of.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, unquote, urljoin
@@ -71,6 +72,16 @@ class HttpStream(Stream):
             parts = [one for each in found for one in each]
         return parts
 
+    async def first_part(self, ctx: Context) -> Partition | None:
+        """One part, by one request for each of the streams above; None if there is none."""
+        part = Partition()
+        for above in self._above:
+            found = await above.first(ctx, part, names_of(ctx, self._above, part.id))
+            if found is None:
+                return None
+            part = found
+        return part
+
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         """The listing, from the cursor on."""
         progress = begin(self.rule, ctx)
@@ -96,11 +107,7 @@ class HttpStream(Stream):
 
     async def sample(self, ctx: Context) -> str:
         """The first page only: "ready" and what was found, or what is wrong with it."""
-        pages = self.reader.slices(ctx, self.names(ctx))
-        try:
-            part = await anext(pages)
-        finally:
-            await pages.aclose()
+        part = await first_page(self.reader, ctx, self.names(ctx))
         entries, fields = part.entries, _fields(part.entries)
         unread = [found for entry in entries if isinstance(found := self.shape.read(entry).item, Reject)]
         if unread:
@@ -202,18 +209,24 @@ class Above:
 
     async def below(self, ctx: Context, part: Partition, names: dict[str, str]) -> list[Partition]:
         """The parts inside a part. Raises ProtocolError rather than leave one out."""
-        found = []
-        async for page in self._reader.slices(ctx, names):
-            for entry in page.entries:
-                source_id = self._shape.ids.of(entry)
-                if source_id is None:
-                    raise ProtocolError(f"an entry of {self.name} has no id: its parts cannot be known")
-                if self._shape.read(entry).item is None:
-                    continue
-                title = self._title.first(entry) if self._title else None
-                name = "/".join([*([part.id] if part.id else []), quote(source_id, safe="")])
-                found.append(Partition(name, title if isinstance(title, str) else ""))
-        return found
+        pages = self._reader.slices(ctx, names)
+        return [one async for page in pages for one in self._parts(part, page)]
+
+    async def first(self, ctx: Context, part: Partition, names: dict[str, str]) -> Partition | None:
+        """The first part inside a part, by one request."""
+        page = await first_page(self._reader, ctx, names)
+        return next(self._parts(part, page), None)
+
+    def _parts(self, part: Partition, page: Slice) -> Iterator[Partition]:
+        for entry in page.entries:
+            source_id = self._shape.ids.of(entry)
+            if source_id is None:
+                raise ProtocolError(f"an entry of {self.name} has no id: its parts cannot be known")
+            if self._shape.read(entry).item is None:
+                continue
+            title = self._title.first(entry) if self._title else None
+            name = "/".join([*([part.id] if part.id else []), quote(source_id, safe="")])
+            yield Partition(name, title if isinstance(title, str) else "")
 
 
 def _joined(here: str, link: str) -> str:
@@ -232,6 +245,12 @@ def _fields(entries: Sequence[Any]) -> str:
     found = sorted({str(key) for entry in entries[:50] if isinstance(entry, dict) for key in entry})
     shown = [name for name in found if name.isprintable() and len(name) <= 40][:12]
     return ", ".join([*shown, *(["…"] if len(found) > len(shown) else [])])
+
+
+async def first_page(reader: Reader, ctx: Context, names: dict[str, str]) -> Slice:
+    """The first page of a listing, and no more."""
+    async with aclosing(reader.slices(ctx, names)) as pages:
+        return await anext(pages)
 
 
 def names_of(ctx: Context, above: Sequence[Above], partition: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from syncd.config.catalog import Catalog
 from syncd.config.loader import load
 from syncd.config.schema import schema
 
-from .page import blocks
+from .page import PAGE, blocks
 
 CATALOG = Catalog.of([HttpConnector()])
 WRONG = {
@@ -94,6 +94,22 @@ def test_the_examples_are_right_also_where_nothing_can_be_read(
     for secret in ("CRM_SECRET", "TRACKER_PASSWORD", "DOCS_TOKEN", "CHAT_KEY"):
         monkeypatch.delenv(secret)
     assert found_in(blocks()[name], tmp_path, check_values=False) == []
+
+
+def test_the_page_tells_every_word() -> None:
+    page = PAGE.read_text()
+    missing = sorted(
+        word for word in words(HttpConnector.info.settings_schema) if not re.search(rf"`{word}\b|\b{word}:", page)
+    )
+    assert not missing
+
+
+def words(part: Any) -> set[str]:
+    """All keys that a schema knows."""
+    if isinstance(part, dict):
+        own = set(part["properties"]) if isinstance(part.get("properties"), dict) else set()
+        return own.union(*(words(item) for item in part.values()))
+    return set().union(*(words(item) for item in part)) if isinstance(part, list) else set()
 
 
 @pytest.mark.parametrize("name", blocks())

@@ -67,6 +67,19 @@ async def test_a_key_may_stand_in_the_query() -> None:
     assert str(desk.asked[0].url).endswith("/things?api_key=a%26b")
 
 
+async def test_a_key_that_comes_back_in_a_link_is_not_kept() -> None:
+    things = {"path": "/things", "records": "items", "id": "id", "pagination": {"next_link": {"path": "next"}}}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        more = "at=2" not in str(request.url)
+        return httpx.Response(200, json={"items": [], "next": f"{request.url}&at=2" if more else None})
+
+    desk = Desk({"things": things}, answer, auth={"query": {"name": "api_key", "value": secret("a-key-123")}})
+    first, _ = await desk.pages()
+    assert "a-key-123" not in str(first.resume)
+    assert dict(desk.asked[1].url.params) == {"api_key": "a-key-123", "at": "2"}
+
+
 async def test_a_401_refuses_the_credential() -> None:
     with pytest.raises(AuthFailed):
         await desk_of(lambda _: httpx.Response(401), bearer=secret("tok-123")).pages()
