@@ -156,7 +156,7 @@ def _show_connectors(ask: Ask) -> None:
             one["name"],
             one["title"],
             f"{one['distribution']} {one['version']}",
-            ", ".join(s["stream"] for s in one["streams"]),
+            ", ".join(s["stream"] for s in one["streams"]) or "as its settings say",
         ]
         for one in listed["connectors"]
     ]
