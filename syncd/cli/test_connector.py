@@ -36,8 +36,8 @@ def register(cli: click.Group) -> None:
     @click.option("--seeds", type=click.IntRange(1), help="How many random histories.  [5]")
     @click.option("--idle-requests", type=click.IntRange(1), default=1, metavar="N",
                   help="How many requests an idle delta round may cost.  [1]")  # fmt: skip
-    @click.option("--limit", type=click.FloatRange(1), default=60.0, metavar="SECONDS",
-                  help="How long one check may take with one seed.  [60]")  # fmt: skip
+    @click.option("--limit", type=click.FloatRange(1), default=120.0, metavar="SECONDS",
+                  help="How long one check may take with one seed.  [120]")  # fmt: skip
     def _test_connector(
         ask: Ask, connector: str, source: str | None, streams: tuple[str, ...], checks: tuple[str, ...],
         seed: int | None, seeds: int | None, idle_requests: int, limit: float,

@@ -1,7 +1,8 @@
 """A small provider in memory: people, their notebooks, notes with attachments, and tags.
 
 Public: NotesApi (the provider), NotesSource (the same, as the conformance suite wants it). The connector for it is
-`syncd.testing.notes_connector`; docs/connectors.md builds another one. Use both to try your own tests.
+`syncd.testing.notes_connector`; docs/connectors.md builds another one. Use both to try your own tests. Writing and
+notifications are `syncd.testing.notes_desk`.
 
     POST /token                                  {"client_secret"} → {"access_token", "expires_in"}
     GET  /users?page=                            {"users": [{"id", "email", "name", "state"}], "next"}
@@ -30,6 +31,8 @@ from urllib.parse import unquote
 from syncd.sdk import JSON, Account, Secret
 from syncd.sdk.http import httpx
 
+from .notes_desk import Call, Desk, Note, Refused
+
 __all__ = ["ROOT", "NotesApi", "NotesSource"]
 
 ROOT = "https://notes.example"
@@ -39,47 +42,12 @@ TOKEN = "token-of-the-notes-api"  # noqa: S105
 
 
 @dataclass(slots=True)
-class Note:
-    """A note as the provider keeps it; `notebook` None once it is deleted."""
-
-    id: str
-    user: str
-    notebook: str | None
-    title: str
-    text: str
-    changed: int
-    attachment: bytes | None = None
-
-    def json(self) -> dict[str, JSON]:
-        shown: dict[str, JSON] = {
-            "id": self.id,
-            "title": self.title,
-            "text": self.text,
-            "changed": self.changed,
-            "size": len(self.text),
-            "tags": [{"name": "all", "weight": 1}],
-        }
-        if self.attachment is not None:
-            digest = hashlib.sha256(self.attachment).hexdigest()
-            shown["attachment"] = {"ref": digest[:24], "size": len(self.attachment), "sha256": digest}
-        return shown
-
-
-@dataclass(slots=True)
 class Person:
     id: str
     email: str
     name: str
     state: str = "active"
     notebooks: list[str] = field(default_factory=list)
-
-
-class Refused(Exception):
-    """An answer with an error status."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class NotesApi:
@@ -94,6 +62,7 @@ class NotesApi:
         self.moves: list[tuple[int, str, str, str]] = []  # (when, user, notebook, note that left it)
         self.busy = 0  # requests that are still answered "busy"
         self.lost = 0  # requests whose first item is still mangled
+        self.desk = Desk(self)
 
     # -- changing it -----------------------------------------------------------------------------------------------
 
@@ -105,6 +74,7 @@ class NotesApi:
         """Add or change a note."""
         note.changed = self.tick()
         self.notes[note.id] = note
+        self.desk.noticed(note.user)
 
     def leave(self, note: Note, notebook: str | None) -> None:
         """Move a note to another notebook; None deletes it."""
@@ -112,6 +82,7 @@ class NotesApi:
         self.moves.append((self.tick(), note.user, note.notebook, note.id))
         note.notebook = notebook
         note.changed = self.tick()
+        self.desk.noticed(note.user)
 
     # -- answering ---------------------------------------------------------------------------------------------------
 
@@ -138,6 +109,8 @@ class NotesApi:
             return self._token(request)
         if request.headers.get("authorization") not in (f"Bearer {TOKEN}", BASIC):
             raise Refused(401, "sign in")
+        if request.method != "GET":
+            return self.desk.answer(request, parts)
         match parts:
             case ["users"]:
                 return self._users(int(query.get("page") or 0))
@@ -326,6 +299,13 @@ class NotesSource:
         self.api.size = 200
         for index in range(count):
             self.api.write(Note(f"zz{index:06}", "u0", "inbox", f"note {index}", "x" * 200, 0))
+
+    def draft(self, rng: random.Random) -> Mapping[str, JSON]:
+        return {"title": f"draft {rng.randrange(10**6)} ünïcödé", "text": f"text {rng.randrange(10**6)}"}
+
+    def pushes(self) -> list[Call]:
+        calls, self.api.desk.calls = self.api.desk.calls, []
+        return calls
 
     def troubles(self) -> Mapping[str, Callable[[], None]]:
         return {"busy": self._busy, "an item without an id": self._lose}

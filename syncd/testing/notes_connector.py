@@ -1,10 +1,14 @@
 """A connector for `syncd.testing.notes` that uses everything the SDK has: a model to copy from.
 
-Public: NotesConnector, with the streams `notes` (delta, notebooks as partitions, attachments, single items) and `tags`
-(full rounds by position).
+Public: NotesConnector, with the streams `notes` (delta, notebooks as partitions, attachments, single items, writing,
+notifications) and `tags` (full rounds by position).
 """
 
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from syncd.sdk import (
@@ -25,6 +29,7 @@ from syncd.sdk import (
     Page,
     Partition,
     ProtocolError,
+    Pushable,
     RateLimited,
     Record,
     Reject,
@@ -35,6 +40,8 @@ from syncd.sdk import (
     Token,
     Tombstone,
     Transient,
+    VersionConflict,
+    Writable,
     retryable,
 )
 from syncd.sdk.http import httpx
@@ -50,6 +57,8 @@ def document(response: httpx.Response) -> dict[str, JSON]:
     """The answer's JSON object, or the error that it means."""
     if response.status_code == 410:
         raise CursorExpired("the place is too old")
+    if response.status_code == 412:
+        raise VersionConflict("the note has changed")
     if response.status_code in (401, 403, 404):
         raise Forbidden(f"the provider answered {response.status_code}")
     if response.status_code != 200:
@@ -82,6 +91,33 @@ def text(tree: JSON, name: str) -> str:
 def optional(tree: dict[str, JSON], name: str) -> str | None:
     """A text that may be missing, but not be something else."""
     return None if tree.get(name) is None else text(tree, name)
+
+
+async def send(
+    ctx: Context, method: str, path: str, body: JSON, key: str | None = None, etag: str | None = None
+) -> httpx.Response:
+    """A request that changes something. With a key it may be repeated."""
+    headers = {name: value for name, value in (("Idempotency-Key", key), ("If-Match", etag)) if value is not None}
+    safe = {"syncd.safe": key is not None}
+    return await ctx.http.request(method, ctx.settings["root"] + path, json=body, headers=headers, extensions=safe)
+
+
+def written(tree: dict[str, JSON]) -> Record:
+    """The note as it is now."""
+    if isinstance(item := item_of(tree), Record):
+        return item
+    raise ProtocolError("the answer to a write is no note")
+
+
+def kept(ctx: Context, hook: dict[str, JSON]) -> JSON:
+    """What a subscription's end is, and half of the way there the time to renew."""
+    now = ctx.clock.now()
+    try:
+        until = datetime.fromisoformat(text(hook, "expires"))
+        renew = now + (until - now) / 2
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ProtocolError("a hook's end is no time") from error
+    return {"id": text(hook, "id"), "expires_at": until.isoformat(), "renew_at": renew.isoformat()}
 
 
 class NotesAuth(BearerAuth):
@@ -128,7 +164,57 @@ class Tags(Stream):
                 return
 
 
-class Notes(Stream):
+class WritesNotes(Writable):
+    """The provider knows idempotency keys and conditional requests: there is nothing to look for beforehand."""
+
+    async def create(self, ctx: Context, data: Mapping[str, JSON], *, idempotency_key: str) -> Record:
+        assert ctx.account is not None
+        assert ctx.partition is not None
+        path = f"/users/{ctx.account.id}/notebooks/{ctx.partition.id}/notes"
+        return written(document(await send(ctx, "POST", path, data, idempotency_key)))
+
+    async def update(
+        self, ctx: Context, source_id: str, data: Mapping[str, JSON], *, etag: str | None, idempotency_key: str
+    ) -> Record:
+        assert ctx.account is not None
+        path = f"/users/{ctx.account.id}/notes/{source_id}"
+        return written(document(await send(ctx, "PUT", path, data, idempotency_key, etag)))
+
+    async def delete(self, ctx: Context, source_id: str, *, etag: str | None, idempotency_key: str) -> None:
+        assert ctx.account is not None
+        path = f"/users/{ctx.account.id}/notes/{source_id}"
+        response = await send(ctx, "DELETE", path, None, idempotency_key, etag)
+        if response.status_code != 404:  # what is not there needs no deleting
+            document(response)
+
+
+class PushesNotes(Pushable):
+    """A call is signed with the subscription's secret; it says whose notes changed, which a delta round finds out anyway."""
+
+    async def subscribe(self, ctx: Context, url: str, secret: str) -> JSON:
+        assert ctx.account is not None
+        body = {"url": url, "user": ctx.account.id, "secret": secret}
+        return kept(ctx, document(await send(ctx, "POST", "/hooks", body)))
+
+    async def renew(self, ctx: Context, subscription: JSON) -> JSON:
+        response = await send(ctx, "POST", f"/hooks/{text(subscription, 'id')}", None)
+        return None if response.status_code == 404 else kept(ctx, document(response))
+
+    async def unsubscribe(self, ctx: Context, subscription: JSON) -> None:
+        response = await send(ctx, "DELETE", f"/hooks/{text(subscription, 'id')}", None)
+        if response.status_code != 404:
+            document(response)
+
+    def verify(self, headers: Mapping[str, str], body: bytes, subscription: JSON, secret: str) -> bool:
+        given = {name.lower(): value for name, value in headers.items()}.get("notes-signature", "")
+        wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
+            return False
+        call = json.loads(body)  # the provider signed it
+        return isinstance(call, dict) and call.get("hook") == text(subscription, "id")
+
+
+class Notes(WritesNotes, PushesNotes, Stream):
     """Notes by notebook, with attachments."""
 
     info = StreamInfo("notes", volatile=("changed",), options_schema=NO_OPTIONS)
@@ -212,7 +298,8 @@ def item_of(tree: JSON) -> Item:
         return Reject(problem, name)
     attachment = tree.get("attachment")
     try:
-        return Record(name, tree, blob=None if attachment is None else blob_of(attachment))
+        blob = None if attachment is None else blob_of(attachment)
+        return Record(name, tree, etag=str(tree["changed"]) if "changed" in tree else None, blob=blob)
     except ProtocolError as error:
         return Reject(str(error), name)
 

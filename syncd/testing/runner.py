@@ -52,7 +52,7 @@ class Plan:
     seed: int = 0
     seeds: int = 5
     idle_requests: int = 1
-    limit: float = 60.0
+    limit: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)

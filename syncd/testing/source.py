@@ -30,6 +30,11 @@ class Source(Protocol):
     - `troubles() -> Mapping[str, Callable[[], None]]`: named faults of its own; calling one arms it for the next
       requests. It must wear off, or `calm() -> None` must end it.
     - `throttles() -> Sequence[httpx.Response]`: answers with which this provider says "slow down".
+    - `draft(rng) -> Mapping[str, JSON]`: what `create` and `update` of a Writable stream take, other values each time.
+      Where `truth` has the same keys of the item, it must have the same values afterwards.
+    - `pushes() -> Sequence[tuple[Mapping[str, str], bytes]]`: headers and bodies of the calls that it has made, since
+      this was asked last, to addresses that a Pushable stream subscribed; `change` must lead to calls.
+    - `handshakes() -> Mapping[str, str]`: queries with which this provider tries an address → the answer it wants.
     """
 
     settings: Mapping[str, Any]

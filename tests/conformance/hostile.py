@@ -580,13 +580,19 @@ class HasNoAnswerForTheDeleted(Notes):
 class SecretInDisguise(Changed):
     """A secret that was encoded, encrypted or cut is not found in the data."""
 
-    def changed(self, record: Record, ctx: Context) -> Any:
+    def changed(self, record: Record, ctx: Context) -> Record:
         record.data = {**record.data, "proof": base64.b64encode(SECRET.encode()).decode()}  # type: ignore[dict-item]
         return record
 
     async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
         async for item in super().get(ctx, ids):
             yield self.changed(item, ctx) if isinstance(item, Record) else item
+
+    async def create(self, ctx: Context, *args: Any, **more: Any) -> Record:
+        return self.changed(await super().create(ctx, *args, **more), ctx)
+
+    async def update(self, ctx: Context, *args: Any, **more: Any) -> Record:
+        return self.changed(await super().update(ctx, *args, **more), ctx)
 
 
 class LosesTheThousandthItem(Notes):
@@ -599,10 +605,6 @@ class LosesTheThousandthItem(Notes):
             if count > 1000:
                 page.items = page.items[:-1]
             yield page
-
-
-class BelievesAnEmptyList(Notes):
-    """An empty listing where there was one a moment ago looks honest; the engine's brake holds what it would delete."""
 
 
 UNCAUGHT.update({made.__name__: connector_of(made) for made in (SecretInDisguise, LosesTheThousandthItem)})

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import hostile_doors  # noqa: F401 - registers its own
+from hostile import HOSTILE, UNCAUGHT
+
 from syncd.testing.checks import CHECKS
 from syncd.testing.notes import NotesSource
 from syncd.testing.suite import StreamSuite
@@ -48,6 +51,17 @@ def test_the_example_is_strictly_typed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_every_check_is_in_the_document() -> None:
-    text = DOC.read_text()
-    assert not [name for name in CHECKS if f"`{name}`" not in text]
+def test_the_document_says_what_each_check_promises() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", DOC.read_text(), re.MULTILINE))
+    assert {name: rows.get(name) for name in CHECKS} == {name: check.doc for name, check in CHECKS.items()}
+
+
+def test_the_document_counts_the_broken_connectors_and_names_those_that_no_check_catches() -> None:
+    """That the others are caught, each by its check, is `test_hostile.py`."""
+    said = re.search(r"holds (\d+) broken connectors[^.]*: (\d+) are caught", DOC.read_text().replace("\n", " "))
+    assert said is not None
+    caught, uncaught = len(HOSTILE), len(UNCAUGHT)
+    assert (int(said[1]), int(said[2])) == (caught + uncaught, caught)
+    assert caught >= 48
+    named = set(re.findall(r"\(`([A-Z]\w+)`\)", DOC.read_text()))
+    assert named == set(UNCAUGHT)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import hostile_doors  # noqa: F401 - registers its own
 import pytest
 from hostile import HOSTILE, UNCAUGHT
 
@@ -25,7 +26,6 @@ def test_the_suite_catches(bug: str) -> None:
 
 def test_every_check_has_a_connector_that_it_catches() -> None:
     elsewhere = {
-        "check_says_ready": "one line of its own",
         "summaries_have_the_fields_of_their_kind": "tests/unit/testing/test_validate.py",
         "a_slow_source_changes_nothing": "the same faults as a_fault_at_any_request_is_waited_out",
         "a_dead_source_is_an_error": "the same faults as a_fault_at_any_request_is_waited_out",

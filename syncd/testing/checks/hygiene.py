@@ -5,12 +5,13 @@ Public: the checks, by registration.
 
 import asyncio
 import gc
+import io
 import json
 import logging
 import tracemalloc
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 from syncd.sdk import FULL, Page, Partition, Reject, SyncdError
@@ -21,6 +22,7 @@ from syncd.testing.driver import Driver, closing
 from syncd.testing.failures import Failed, Skipped
 from syncd.testing.http import answer, block, rewrite
 from syncd.testing.jsontree import MISSING, load, replaced, save, walk
+from syncd.testing.standstill import Standstill
 from syncd.testing.validate import payload
 
 from .common import busiest, change
@@ -106,59 +108,50 @@ async def the_event_loop_is_never_blocked(case: Case, seed: int) -> None:
     """While a round reads, other tasks go on: the loop never stands still for long (the best of three readings counts)."""
     async with case.open(seed) as bench:
         driver = Driver(bench, await busiest(bench))
-        longest = []
+        home = {type(made).__module__.partition(".")[0] for made in (bench.connector, bench.stream)}
+        found = []
         for _ in range(3):
-            gaps: list[float] = []
-            monitor = asyncio.ensure_future(_monitor(gaps))
-            await asyncio.sleep(0)
-            try:
+            still = Standstill(home)
+            async with still.watched():
                 await driver.copy().sync()
-            finally:
-                monitor.cancel()
-                await asyncio.wait({monitor})
-            longest.append(max(gaps, default=0.0))
-            if longest[-1] < BLOCKED:
+            if still.longest < BLOCKED:
                 return
-        raise Failed(f"the event loop stood still for {min(longest):.2f} s (at most {BLOCKED} s)")
-
-
-async def _monitor(gaps: list[float]) -> None:
-    loop = asyncio.get_running_loop()
-    before = loop.time()
-    try:
-        while True:
-            await asyncio.sleep(0.005)
-            now = loop.time()
-            gaps.append(now - before)
-            before = now
-    finally:
-        gaps.append(loop.time() - before)
+            found.append(still)
+        least = min(found, key=lambda still: still.longest)
+        raise Failed(f"the event loop stood still for {least.longest:.2f} s (at most {BLOCKED} s) at {least.place}")
 
 
 @check()
 async def secrets_stay_secret(case: Case, seed: int) -> None:
-    """No secret in data, summaries, ids, repr, blob refs, places, errors, logs or warnings; also when things go wrong."""
-    async with case.open(seed) as bench, _told(bench) as told:
-        driver = Driver(bench, await busiest(bench))
-
-        async def note(partition: Partition, page: Page) -> None:
-            told["a resume point"] = told.get("a resume point", "") + json.dumps(page.resume)
-            told["a bookmark"] = told.get("a bookmark", "") + json.dumps(page.bookmark)
-            for item in page.items:
-                for what, text in _texts(item):
-                    told[what] = told.get(what, "") + text
-
-        driver.on_page = note
-        await driver.sync()
-        change(bench, seed, 6, "secrets")
-        await driver.sync()
-        told["settings"] = repr(bench.source.settings) + repr(bench.connector) + repr(bench.stream)
-        await _errors_told(bench, driver, told)
-        told["the log"] = told.get("the log", "") + "\n".join(bench.log.lines)
+    """No secret in data, summaries, ids, repr, blob refs, places, errors, logs, warnings or prints; also when things go wrong."""
+    async with case.open(seed) as bench:
+        told: dict[str, str] = {}
+        with _captured() as lines:
+            await _tell(bench, seed, told)
+        told["the log"] = "\n".join([*bench.log.lines, *lines])
         for what, text in told.items():
             for secret in bench.secrets():
                 if secret in text or json.dumps(secret)[1:-1] in text:
                     raise Failed(f"a secret ({secret[:3]}…, {len(secret)} characters) is told in {what}")
+
+
+async def _tell(bench: Bench, seed: int, told: dict[str, str]) -> None:
+    """Read, change, read again, then let things fail; all texts by where they stood."""
+    driver = Driver(bench, await busiest(bench))
+
+    async def note(partition: Partition, page: Page) -> None:
+        told["a resume point"] = told.get("a resume point", "") + json.dumps(page.resume)
+        told["a bookmark"] = told.get("a bookmark", "") + json.dumps(page.bookmark)
+        for item in page.items:
+            for what, text in _texts(item):
+                told[what] = told.get(what, "") + text
+
+    driver.on_page = note
+    await driver.sync()
+    change(bench, seed, 6, "secrets")
+    await driver.sync()
+    told["settings"] = repr(bench.source.settings) + repr(bench.connector) + repr(bench.stream)
+    await _errors_told(bench, driver, told)
 
 
 def _texts(item: Any) -> Iterator[tuple[str, str]]:
@@ -200,6 +193,7 @@ async def _errors_told(bench: Bench, driver: Driver, told: dict[str, str]) -> No
 
 @contextmanager
 def _captured() -> Iterator[list[str]]:
+    """What is logged, warned or printed in the meantime; complete once it is over."""
     lines: list[str] = []
 
     class Handler(logging.Handler):
@@ -212,30 +206,15 @@ def _captured() -> Iterator[list[str]]:
     requests.setLevel(logging.WARNING)
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
+    printed = io.StringIO()
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, redirect_stdout(printed), redirect_stderr(printed):
             yield lines
-            lines += [str(warning.message) for warning in caught]
+            lines += [*(str(warning.message) for warning in caught), printed.getvalue()]
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
         requests.setLevel(loud)
-
-
-class _told:  # noqa: N801 - reads as what it is: `async with _told(bench) as told`
-    """Collects texts by where they stood; stdlib logging included."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._lines = _captured()
-        self._told: dict[str, str] = {}
-
-    async def __aenter__(self) -> dict[str, str]:
-        self._kept = self._lines.__enter__()
-        return self._told
-
-    async def __aexit__(self, *error: Any) -> None:
-        self._lines.__exit__(*error)
-        self._told["the log"] = self._told.get("the log", "") + "\n".join(self._kept)
 
 
 @check()
