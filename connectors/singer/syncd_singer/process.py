@@ -78,7 +78,7 @@ class Tap:
         if code == NOT_STARTED:
             return SyncdError(f"{tap} cannot be started{said}", code=errors.NOT_STARTED)
         if code == TIMED_OUT:
-            return Transient(f"{tap} was stopped after {limits.timeout}{said}", code=errors.STOPPED)
+            return SyncdError(f"{tap} was stopped after {limits.timeout}{said}", code=errors.STOPPED)
         if code == 128 + signal.SIGKILL:
             return Transient(f"{tap} was killed, perhaps for its memory ({limits.memory}){said}", code=errors.STOPPED)
         how = f"ended with exit code {code}" if code < 128 else f"was ended by signal {code - 128}"

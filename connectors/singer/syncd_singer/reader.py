@@ -12,7 +12,20 @@ from typing import Any
 
 import msgspec
 
-from syncd.sdk import DELTA, FULL, JSON, CursorExpired, Item, Page, ProtocolError, Record, Reject, Scan, Tombstone
+from syncd.sdk import (
+    DELTA,
+    FULL,
+    JSON,
+    CursorExpired,
+    Item,
+    Page,
+    ProtocolError,
+    Record,
+    Reject,
+    Scan,
+    SyncdError,
+    Tombstone,
+)
 
 from . import errors
 from .messages import (
@@ -108,10 +121,10 @@ class Reader:
     def _schema(self, message: SchemaMessage) -> None:
         self._keys = self.key or message.key_properties or []
         if not self._keys and not self.keyless:
-            raise self._wrong(
-                "gives the stream no key, so that changes cannot be told from new records: name one in `key`, or read "
-                "the stream with `replication: full`",
-                errors.NO_STREAM,
+            raise SyncdError(
+                f"{self.tap} gives the stream no key, so that changes cannot be told from new records: name one in `key`, "
+                "or read the stream with `replication: full`",
+                code=errors.NO_STREAM,
             )
 
     def _record(self, raw: bytes) -> None:
@@ -169,8 +182,8 @@ class Reader:
         self._items, self._bytes, self._mark = [], 0, None
         return page
 
-    def _wrong(self, what: str, code: str = errors.WRONG_OUTPUT) -> ProtocolError:
-        return ProtocolError(f"{self.tap} {what}", code=code)
+    def _wrong(self, what: str) -> ProtocolError:
+        return ProtocolError(f"{self.tap} {what}", code=errors.WRONG_OUTPUT)
 
 
 def _digest(record: dict[str, Any]) -> str:
