@@ -30,8 +30,11 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """No process that a tap has noted, and no private folder, outlives a test."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     yield
+    left = living(tmp_path)
+    for pid in left:
+        os.kill(int(pid), signal.SIGKILL)
+    assert not left
     assert not list(tmp_path.glob("syncd-singer-*"))
-    assert not living(tmp_path)
 
 
 def living(folder: Path) -> list[str]:
