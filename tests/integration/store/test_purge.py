@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.ports import Busy, Content, Purging, RunError
+from syncd.engine.ports import Busy, Content, Purging, RunError, RunScope, Trigger
 from syncd.sdk import Account, Blob, Partition, Record, Reject, Tombstone
 from syncd.store import StoreFailed, vaults
 
@@ -56,6 +56,7 @@ def fill(desk: Any, account: int, word: str, label: str) -> bytes:
 @pytest.fixture
 def filled(make_desk: Any) -> Any:
     desk = make_desk(name="files", kind="file")
+    desk.run(desk.store._write(lambda tx: tx.rows("PRAGMA secure_delete=OFF")))  # some builds of SQLite have it on
     desk.own = {name: fill(desk, key, name, label) for name, key, label in (
         ("Annsecret", desk.ann, "ann@acme.example"), ("Bobsecret", desk.bob, "bob@acme.example")
     )}  # fmt: skip
@@ -149,6 +150,20 @@ def test_a_connection_leaves_its_name_and_the_counts_of_its_runs(filled: Any) ->
     assert filled.sql("SELECT count(*) FROM run") == [(1,)]
     assert filled.sql("SELECT (SELECT count(*) FROM blob), (SELECT count(*) FROM run_scope)") == [(0, 0)]
     assert filled.sql("SELECT name, organization, imported_at FROM connection") == [("acme", None, None)]
+
+
+def test_a_content_that_another_connection_has_stays_there_only(filled: Any) -> None:
+    filled.run(filled.store.bind_connection("other", "google", None))
+    listed = [Account("1", "eve@other.example")]
+    eve = filled.run(filled.store.import_accounts("other", listed, filled.now())).accounts[0].id
+    filled.spec = type(filled.spec)("other", filled.spec.info, "options")
+    filled.number = filled.run(filled.store.start_run("o", "other", Trigger.MANUAL, RunScope(), filled.now()))
+    fill(filled, eve, "Evesecret", "eve@other.example")
+    purge(filled)  # while the other connection syncs
+    rows = "SELECT c.name, count(*) FROM blob_hash h JOIN connection c ON c.id = h.connection_id GROUP BY 1"
+    assert filled.sql(rows) == [("other", 3)]
+    assert filled.store.blob(hashlib.sha256(b"common file " * 4000).hexdigest()) is not None
+    assert filled.sql("SELECT account FROM run_error") == [("eve@other.example",), (None,)]
 
 
 def test_one_stream_of_an_account_leaves_its_others(make_desk: Any) -> None:
