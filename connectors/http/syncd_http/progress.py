@@ -43,6 +43,7 @@ class Rule:
 def rule_of(plan: StreamPlan) -> Rule:
     one = plan.incremental
     asked: list[Any] = [plan.method, plan.path, plan.params, plan.body, plan.records, plan.id]
+    asked += [plan.modified, plan.deleted, plan.deleted_ids]
     asked += [one.modified_since and one.modified_since.param, one.sync_token and one.sync_token.param]
     return Rule(digest_of(asked), one.modified_since, one.sync_token)
 

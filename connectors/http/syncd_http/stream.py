@@ -68,7 +68,7 @@ class HttpStream(Stream):
         """One per entry of the streams above, or one in all."""
         parts = [Partition()]
         for above in self._above:
-            found = [await above.below(ctx, part, names_of(ctx, self._above, part.id)) for part in parts]
+            found = await ctx.gather([above.below(ctx, part, names_of(ctx, self._above, part.id)) for part in parts])
             parts = [one for each in found for one in each]
         return parts
 
@@ -229,6 +229,12 @@ class Above:
             yield Partition(name, title if isinstance(title, str) else "")
 
 
+def _version(plan: StreamPlan) -> int:
+    """Another number for other settings: summaries are then made anew, which is no change of an entry."""
+    said = [plan.summary, plan.kind, plan.name, plan.folder]
+    return int(digest_of(said)[:7], 16) + 1 if any(said) else 1
+
+
 def _joined(here: str, link: str) -> str:
     """The address that a link stands for. Raises ContentUnavailable if it is none."""
     try:
@@ -277,5 +283,6 @@ def _info(name: str, plan: StreamPlan, reader: Reader, *, delta: bool) -> Stream
         identity=PARTITION if plan.identity == "partition" else ACCOUNT,
         full_every=every,
         stable_listing=reader.pager.stable,
+        summary_version=_version(plan),
         kind=plan.kind,
     )

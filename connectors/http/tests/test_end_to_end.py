@@ -136,3 +136,14 @@ def test_a_changed_request_reads_everything_again_and_changes_nothing(tmp_path: 
         lines = site.run("records", "--connection", "chat", "--stream", "messages", "--ndjson").splitlines()
         assert {json.loads(line)["version"] for line in lines} == {1}
         assert len(lines) == len(fake.entries)
+
+
+def test_summaries_that_are_said_anew_are_made_anew_and_are_no_changes(tmp_path: Path) -> None:
+    with site_of("crm", tmp_path) as (site, _):
+        site.run("import", "crm")
+        site.run("sync", "crm")
+        site.write(site.text.replace("name: [first_name, last_name]", "name: last_name"))
+        site.run("sync", "crm", "--full")
+        lines = site.run("records", "--connection", "crm", "--stream", "contacts", "--ndjson").splitlines()
+        found = [json.loads(line) for line in lines]
+        assert {(one["summary"]["name"], one["version"]) for one in found} == {("Customer", 1)}
