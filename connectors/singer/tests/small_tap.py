@@ -5,6 +5,7 @@ import json
 import sys
 
 KEY = "updated"
+SCHEMA = {"properties": {"id": {"type": "string"}, "updated": {"type": "integer"}}}
 
 
 def main() -> None:
@@ -14,9 +15,8 @@ def main() -> None:
     parser.add_argument("--discover", action="store_true")
     given = parser.parse_args()
     config = read(given.config)
-    schema = {"properties": {"id": {"type": "string"}, "updated": {"type": "integer"}}}
     if given.discover:
-        print(json.dumps({"streams": [stream(name, schema) for name in config.get("streams", ["items"])]}))
+        print(json.dumps({"streams": [stream(name, SCHEMA) for name in config.get("streams", ["items"])]}))
         return
     print("INFO reading", file=sys.stderr)
     for entry in read(given.catalog)["streams"]:
