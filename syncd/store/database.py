@@ -123,13 +123,12 @@ class Database:
             max_overflow=-1,
         )
         pragmas = ["foreign_keys=ON", "synchronous=NORMAL", f"cache_size=-{READER_KIB}", "journal_size_limit=67108864"]
-        if self.read_only:
-            pragmas += ["query_only=ON"]
-        else:  # free pages can be given back one by one: that must be said before the first table, and before WAL
-            pragmas += ["auto_vacuum=INCREMENTAL", "journal_mode=WAL", "wal_autocheckpoint=4000"]
+        pragmas += ["query_only=ON"] if self.read_only else ["journal_mode=WAL", "wal_autocheckpoint=4000"]
 
         @event.listens_for(engine, "connect")
         def _prepare(connection: sqlite3.Connection, _: object) -> None:
+            if not connection.execute("PRAGMA page_count").fetchone()[0]:  # new; later it would be a write each time
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # so that free pages can be given back
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}").close()
 
