@@ -44,16 +44,16 @@ async def test_a_next_link_to_another_server_is_refused(url: str) -> None:
     desk = Desk(
         {"things": LINKED}, {"/v1/things": {"items": [{"id": 1}], "next": url}}, auth={"bearer": secret("tok-123456")}
     )
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError, match="link to the next page"):
         await desk.pages()
-    assert {request.url.host for request in desk.asked} == {"api.example"}
+    assert len(desk.asked) == 1
 
 
 @pytest.mark.parametrize("url", ELSEWHERE[:4])
 async def test_a_link_header_to_another_server_is_refused(url: str) -> None:
     answer = httpx.Response(200, json={"items": []}, headers={"Link": f'<{url}>; rel="next"'})
     desk = Desk({"things": HEADER}, {"/v1/things": answer})
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError, match="link to the next page"):
         await desk.pages()
 
 
