@@ -57,7 +57,7 @@ class TapSource:
         self._write()
 
     def grow(self, count: int) -> None:
-        reader.PAGE_ITEMS = 100  # type: ignore[misc]
+        reader.PAGE_ITEMS = 500  # type: ignore[misc]
         for number in range(count):
             self.moved += 1
             self.items[f"g{number}"] = {"id": f"g{number}", "updated": self.moved, "text": "x" * 100}
