@@ -9,7 +9,7 @@ MANIFESTS := pyproject.toml $(PACKAGES:=/pyproject.toml) requirements.lock
 TESTS ?= tests connectors simulator
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check official bench nightly lock clean
+.PHONY: help setup demo test taps check official bench nightly lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -27,8 +27,11 @@ $(STAMP): $(MANIFESTS) Makefile
 demo: setup  ## mirror a simulated organisation in front of you
 	@$(BIN)/syncd demo
 
-test: setup  ## run all tests
+test: setup taps  ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal -m "not nightly" $(TESTS)
+
+taps: setup  # two Singer taps, each in an environment of its own: the bridge is tested with them
+	@PATH=$(CURDIR)/$(BIN):$$PATH sh connectors/singer/tests/taps/install.sh
 
 check: setup  ## lint, types, import rules
 	$(BIN)/ruff check .
