@@ -1,5 +1,6 @@
 """The command table of the contract, completion, explanations."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -13,8 +14,9 @@ from syncd.sdk.errors import CATALOGUE
 COMMANDS = {
     "run", "import", "accounts", "sync", "status", "history", "show", "enable", "disable", "resume", "cancel", "reset",
     "approve", "reject", "purge", "records", "blob", "backup", "restore", "validate", "check", "plan", "connectors", "schema", "explain", "demo",
+    "keys", "notify", "new-connector", "test-connector",
 }  # fmt: skip
-NO_JSON = {"run", "blob", "demo", "schema", "completion"}
+NO_JSON = {"run", "blob", "demo", "schema", "completion", "keys generate"}
 
 
 def test_every_command_is_there_with_help_and_a_topic(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,8 +29,17 @@ def test_every_command_is_there_with_help_and_a_topic(capsys: pytest.CaptureFixt
         assert f"\n  {name} " in shown
 
 
+def commands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """Every command, those of groups by both words."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", one) for inner, one in commands(command))
+        else:
+            yield name, command
+
+
 def test_every_command_takes_the_folders_and_json_where_it_answers() -> None:
-    for name, command in cli.commands.items():
+    for name, command in commands(cli):
         options = {option for parameter in command.params for option in parameter.opts}
         assert {"--config", "--state"} <= options
         assert ("--json" in options) == (name not in NO_JSON), name
