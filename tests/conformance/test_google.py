@@ -10,21 +10,21 @@ from syncd.testing.suite import StreamSuite
 
 
 class TestGoogleContacts(StreamSuite):
-    connector, stream, seeds = GoogleConnector(), "contacts", 3
+    connector, stream, seeds = GoogleConnector(), "contacts", 1
 
     def source(self, seed: int) -> GoogleSource:
         return GoogleSource("contacts", seed)
 
 
 class TestGoogleCalendar(StreamSuite):
-    connector, stream, seeds = GoogleConnector(), "calendar", 3
+    connector, stream, seeds = GoogleConnector(), "calendar", 1
 
     def source(self, seed: int) -> GoogleSource:
         return GoogleSource("calendar", seed)
 
 
 class TestGoogleFiles(StreamSuite):
-    connector, stream, seeds = GoogleConnector(), "files", 3
+    connector, stream, seeds = GoogleConnector(), "files", 1
     known: ClassVar[Mapping[str, str]] = {
         "delta_equals_truth": "shortcutDetails.targetMimeType follows the target, which no log tells, and is not volatile",
     }
@@ -34,7 +34,7 @@ class TestGoogleFiles(StreamSuite):
 
 
 class TestGoogleMail(StreamSuite):
-    connector, stream, seeds = GoogleConnector(), "mail", 3
+    connector, stream, seeds = GoogleConnector(), "mail", 1
 
     def source(self, seed: int) -> GoogleSource:
         return GoogleSource("mail", seed)

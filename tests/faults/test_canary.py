@@ -149,7 +149,7 @@ def test_refused_credentials_leave_no_trace(provider: Provider, world: Any, tmp_
         assert searched.leaks() == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 500, 200])
+@pytest.mark.parametrize("status", [400, *(pytest.param(one, marks=pytest.mark.nightly) for one in (401, 500, 200))])
 def test_a_token_host_that_echoes_secrets_spreads_none(
     provider: Provider, world: Any, tmp_path: Path, status: int
 ) -> None:

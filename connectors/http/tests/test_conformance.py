@@ -20,7 +20,7 @@ class _Example(StreamSuite):
     connector = HttpConnector()
     example: str
     fake: type[Fake]
-    seeds = 2
+    seeds = 1
 
     @contextmanager
     def source(self, seed: int) -> Iterator[Any]:  # type: ignore[override]

@@ -16,28 +16,28 @@ from syncd.testing.suite import StreamSuite
 
 
 class TestMicrosoftContacts(StreamSuite):
-    connector, stream, seeds = MicrosoftConnector(), "contacts", 3
+    connector, stream, seeds = MicrosoftConnector(), "contacts", 1
 
     def source(self, seed: int) -> MicrosoftSource:
         return MicrosoftSource("contacts", seed)
 
 
 class TestMicrosoftCalendar(StreamSuite):
-    connector, stream, seeds = MicrosoftConnector(), "calendar", 3
+    connector, stream, seeds = MicrosoftConnector(), "calendar", 1
 
     def source(self, seed: int) -> MicrosoftSource:
         return MicrosoftSource("calendar", seed)
 
 
 class TestMicrosoftFiles(StreamSuite):
-    connector, stream, seeds = MicrosoftConnector(), "files", 3
+    connector, stream, seeds = MicrosoftConnector(), "files", 1
 
     def source(self, seed: int) -> MicrosoftSource:
         return MicrosoftSource("files", seed)
 
 
 class TestMicrosoftMail(StreamSuite):
-    connector, stream, seeds = MicrosoftConnector(), "mail", 3
+    connector, stream, seeds = MicrosoftConnector(), "mail", 1
 
     def source(self, seed: int) -> MicrosoftSource:
         return MicrosoftSource("mail", seed)

@@ -23,28 +23,28 @@ def _source() -> Any:
 
 
 class TestZohoContacts(StreamSuite):
-    connector, stream, seeds, idle_requests = ZohoConnector(), "contacts", 3, 10
+    connector, stream, seeds, idle_requests = ZohoConnector(), "contacts", 1, 10
 
     def source(self, seed: int) -> Any:
         return _source()("contacts", seed)
 
 
 class TestZohoContactsBySync(StreamSuite):
-    connector, stream, seeds = ZohoConnector(), "contacts", 3
+    connector, stream, seeds = ZohoConnector(), "contacts", 1
 
     def source(self, seed: int) -> Any:
         return _source()("contacts", seed, source="sync")
 
 
 class TestZohoCalendar(StreamSuite):
-    connector, stream, seeds = ZohoConnector(), "calendar", 3
+    connector, stream, seeds = ZohoConnector(), "calendar", 1
 
     def source(self, seed: int) -> Any:
         return _source()("calendar", seed, past="90d", future="400d")
 
 
 class TestZohoMail(StreamSuite):
-    connector, stream, seeds = ZohoConnector(), "mail", 3
+    connector, stream, seeds = ZohoConnector(), "mail", 1
 
     def source(self, seed: int) -> Any:
         return _source()("mail", seed)

@@ -92,21 +92,21 @@ class CrmSource:
 
 
 class TestZohoCrmContacts(StreamSuite):
-    connector, stream, seeds, idle_requests = ZohoConnector(), "crm_contacts", 3, 2
+    connector, stream, seeds, idle_requests = ZohoConnector(), "crm_contacts", 1, 2
 
     def source(self, seed: int) -> Any:
         return CrmSource("crm_contacts", seed)
 
 
 class TestZohoCrmLeads(StreamSuite):
-    connector, stream, seeds, idle_requests = ZohoConnector(), "crm_leads", 3, 2
+    connector, stream, seeds, idle_requests = ZohoConnector(), "crm_leads", 1, 2
 
     def source(self, seed: int) -> Any:
         return CrmSource("crm_leads", seed)
 
 
 class TestZohoCrmEvents(StreamSuite):
-    connector, stream, seeds, idle_requests = ZohoConnector(), "crm_events", 3, 2
+    connector, stream, seeds, idle_requests = ZohoConnector(), "crm_events", 1, 2
 
     def source(self, seed: int) -> Any:
         return CrmSource("crm_events", seed)

@@ -60,7 +60,7 @@ class DriveSource:
 
 
 class TestZohoFiles(StreamSuite):
-    connector, stream, seeds, idle_requests = ZohoConnector(), "files", 3, 30
+    connector, stream, seeds, idle_requests = ZohoConnector(), "files", 1, 30
 
     def source(self, seed: int) -> Any:
         return DriveSource(seed)
