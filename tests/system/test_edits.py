@@ -18,6 +18,7 @@ import pytest
 from syncd_simulator import serve
 
 from syncd.control.control import Control
+from syncd.control.errors import BUSY, ControlError
 from syncd.daemon import assembled
 from syncd.engine.chores import Chores
 from tests.support.process import Site
@@ -116,9 +117,14 @@ class Load:
 
     async def run(self) -> None:
         while True:
-            async for event in self._control.sync(self._sync):
-                if event["event"] == "report":
-                    self.reports.append(event["report"])
+            try:
+                async for event in self._control.sync(self._sync):
+                    if event["event"] == "report":
+                        self.reports.append(event["report"])
+            except ControlError as error:
+                if error.exit_code != BUSY:  # one that a reload is just ending is not joined
+                    raise
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
