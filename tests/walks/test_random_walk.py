@@ -15,7 +15,7 @@ from tests.support.providers import PROVIDERS, Provider
 from tests.support.truth import differences
 
 KEY = bytes(range(32))  # a quarter of the walks are encrypted from the start, a quarter from a restart on
-WALKS = {"google": 60, "microsoft": 30, "zoho": 24}
+WALKS = {"google": 24, "microsoft": 14, "zoho": 12}
 
 
 class Walk:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from syncd_http import HttpConnector
 
 from syncd.testing.suite import StreamSuite
@@ -38,6 +39,7 @@ PARTS = {
 }
 
 
+@pytest.mark.nightly
 class TestIssues(_Example):
     example, stream, fake = "tracker", "issues", Tracker
     known = PARTS
@@ -48,6 +50,7 @@ class TestComments(_Example):
     known = PARTS
 
 
+@pytest.mark.nightly
 class TestDocuments(_Example):
     example, stream, fake = "documents", "documents", Drive
 
