@@ -58,16 +58,17 @@ class Site:
         return items, page
 
     def assertion(self, **claims: Any) -> str:
-        """A signed assertion; claims given as None are left out, `kid`, `key` and `alg` are taken."""
+        """A signed assertion; `iat` and `exp` count in seconds from the site's now, claims given as None are left out."""
         key = self.world.key_file(f"{self.url}/token")
-        now = int(time.time())
+        now = int(self.clock.time())
         kid, alg = claims.pop("kid", key["private_key_id"]), claims.pop("alg", "RS256")
         secret = claims.pop("key", key["private_key"])
         body = {
             "iss": key["client_email"], "scope": "https://www.googleapis.com/auth/contacts.readonly",
-            "aud": "https://oauth2.googleapis.com/token", "sub": self.admin.address, "iat": now, "exp": now + 3600,
+            "aud": "https://oauth2.googleapis.com/token", "sub": self.admin.address, "iat": 0, "exp": 3600,
         } | claims  # fmt: skip
         body = {name: value for name, value in body.items() if value is not None}
+        body |= {name: now + body[name] for name in ("iat", "exp") if name in body}
         return jwt.encode(body, secret, alg, headers={"kid": kid})
 
     def token(self, **claims: Any) -> httpx.Response:

@@ -434,6 +434,7 @@ async def _read(response: httpx.Response) -> None:
             raise ProtocolError(f"an answer of {response.request.url.host} is larger than {LARGEST >> 20} MiB")
         parts.append(part)
     response._content = b"".join(parts)  # what `aread` does, with a limit
+    response.stream = httpx.ByteStream(b"")  # httpx's points back at the response, which then waits for the collector
 
 
 def _make_anonymous(request: httpx.Request, verdict: Verdict) -> None:

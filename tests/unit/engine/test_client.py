@@ -1,8 +1,10 @@
 """The paced client against hand-made replies, no network, a fake clock."""
 
 import asyncio
+import gc
 import itertools
 import random
+import weakref
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -250,6 +252,18 @@ async def test_bodies_have_a_limit_after_decompression(monkeypatch: pytest.Monke
     desk = Desk(bomb)
     with pytest.raises(ProtocolError, match="larger"):
         await desk.view().get("https://api.test/x")
+
+
+async def test_an_answer_that_was_used_is_gone_at_once_not_when_the_collector_comes() -> None:
+    desk = Desk(answer())
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        used = weakref.ref(await desk.view().get("https://api.test/x"))
+        assert used() is None
+    finally:
+        if collects:
+            gc.enable()
 
 
 async def test_streamed_bodies_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
