@@ -6,13 +6,15 @@ Public: check.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from syncd.sdk import redact
+
 from .catalog import Catalog, InstalledConnector, Schema
 from .checker import Checker
 from .formats import Invalid, check_endpoint, is_loopback, parse_listen
 from .merge import Entry, Merged
 from .messages import phrase
 from .problem import Problem, did_you_mean, one_of, shown
-from .tree import Text, Tree
+from .tree import SecretText, Text, Tree
 
 __all__ = ["check"]
 
@@ -63,9 +65,27 @@ def _connection(entry: Entry, catalog: Catalog, checker: Checker) -> Iterator[Pr
 
 def _said_by(connector: InstalledConnector, entry: Entry, settings: dict[str, Any]) -> Iterator[Problem]:
     """What the connector itself finds wrong with settings that keep to its schema."""
-    for place, message in connector.problems(settings):
+    try:
+        found = list(connector.problems(settings))
+        if not found and connector.configured is not None and not _has_unknown(settings):
+            connector.configured(settings)
+    except Exception as error:  # a plugin's own code
+        reason = redact(str(error)) if isinstance(error, ValueError) else ""
+        message = f"{phrase((*entry.path, 'settings'))}: the connector {shown(connector.name)} can make nothing of them"
+        yield entry.problem(("settings",), f"{message}: {reason or type(error).__name__}")
+        return
+    for place, message in found:
         path = ("settings", *place)
         yield entry.problem(path, f"{phrase((*entry.path, *path))} {message}")
+
+
+def _has_unknown(value: Any) -> bool:
+    """Whether a value stands there that could not be had; a secret is none that a connector must see."""
+    if isinstance(value, dict):
+        return any(_has_unknown(one) for one in value.values())
+    if isinstance(value, list):
+        return any(_has_unknown(one) for one in value)
+    return isinstance(value, Text) and not value.known and not isinstance(value, SecretText)
 
 
 def _not_installed(entry: Entry, name: str, catalog: Catalog) -> tuple[str, str]:
@@ -134,7 +154,7 @@ def _known_streams(connector: InstalledConnector, connection: Entry) -> Mapping[
         return connector.streams
     try:
         return connector.configured(connection.data.get("settings") or {})
-    except Exception:  # a plugin's own code, given settings that may be wrong in any way
+    except Exception:  # a plugin's own code, given settings that may be wrong in any way: told by `_said_by`
         return None
 
 

@@ -2,12 +2,15 @@
 
 import os
 import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from syncd.config.catalog import Catalog
 from syncd.config.loader import Loaded, load
+from syncd.sdk import Account, Connector, ConnectorInfo, Context, Stream
 
 SYNC = "syncs:\n  {0}:\n    connection: acme\n    streams: [{1}]\n"
 SHOP = "connections:\n  {0}: {{connector: shop, settings: {{region: eu}}}}\n"
@@ -148,3 +151,42 @@ def test_a_thousand_sync_files_validate_in_about_a_second(catalog: Catalog, tmp_
     before = time.process_time()
     assert load(tmp_path, catalog).problems == []
     assert time.process_time() - before < 2
+
+
+class Picky(Connector):
+    """A connector whose own code fails where its settings are looked at."""
+
+    info = ConnectorInfo("picky", settings_schema={"properties": {"fails": {"type": "string"}}})
+
+    def streams(self) -> Sequence[Stream]:
+        return []
+
+    def accounts(self, ctx: Context) -> AsyncIterator[Account]:
+        raise NotImplementedError
+
+    def configured(self, settings: Mapping[str, Any]) -> Connector:
+        if settings["fails"] == "configured":
+            raise ValueError("a stream needs a path")
+        return self
+
+    def problems(self, settings: Mapping[str, Any]) -> Iterable[tuple[Sequence[str | int], str]]:
+        if settings["fails"] == "problems":
+            raise KeyError("inside")
+        return ()
+
+
+@pytest.mark.parametrize(("fails", "reason"), [("configured", "a stream needs a path"), ("problems", "KeyError")])
+def test_a_connector_that_fails_over_its_settings_is_a_problem_of_theirs(
+    fails: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(f"connections:\n  acme:\n    connector: picky\n    settings: {{fails: {fails}}}\n")
+    (found,) = load(tmp_path, Catalog.of([Picky()])).problems
+    assert (found.file, found.line) == (str(tmp_path / "a.yaml"), 4)
+    assert "acme" in found.message
+    assert found.message.endswith(f"the connector 'picky' can make nothing of them: {reason}")
+
+
+def test_a_connector_is_not_asked_about_values_that_could_not_be_had(tmp_path: Path) -> None:
+    text = "connections:\n  acme:\n    connector: picky\n    settings: {fails: '${env:SYNCD_TEST_NOT_SET}'}\n"
+    (tmp_path / "a.yaml").write_text(text)
+    assert load(tmp_path, Catalog.of([Picky()]), check_values=False).problems == []
