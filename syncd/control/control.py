@@ -19,15 +19,14 @@ from syncd.engine.imports import account_json
 from syncd.engine.ports import RunScope, Trigger
 from syncd.engine.report import account_results
 from syncd.engine.scheduler import Scheduler
-from syncd.sdk import AuthFailed, RateLimited, SyncdError, redact
-from syncd.sdk.errors import explanation_of
+from syncd.sdk import AuthFailed, SyncdError, redact
 from syncd.store import Damaged, FeedTooOld
 
 from . import statuses
 from .alarms import Alarms
 from .browse import Browse
 from .credentials import Credentials
-from .errors import BUSY, CREDENTIAL, FAILED, USAGE, ControlError, unknown
+from .errors import BUSY, USAGE, ControlError, refusal_of, unknown
 from .keys import Keys
 from .parts import Parts
 from .pauses import AUTH_CODE, Pauses, enabled
@@ -384,12 +383,7 @@ class Control:
     # -- inside
 
     def _as_control_error(self, error: SyncdError) -> ControlError:
-        """What a provider or the store said, with the exit code that the contract gives it."""
-        exit_code = CREDENTIAL if isinstance(error, AuthFailed) else BUSY if isinstance(error, RateLimited) else FAILED
-        more = [entry for one in self.parts.plugins.connectors.values() for entry in one.info.errors]
-        entry = explanation_of(error.code, more)
-        hint = error.hint or (entry.hint if entry else "")
-        return ControlError(error.message, code=error.code, hint=hint, exit_code=exit_code)
+        return refusal_of(error, [more for one in self.parts.plugins.connectors.values() for more in one.info.errors])
 
 
 def _digest(sets: Sequence[Mapping[str, Any]]) -> str:

@@ -1,6 +1,6 @@
 """Answers in JSON. Errors look the same everywhere: `{code, message, hint, exit_code}`.
 
-Public: as_json, refusal, status_of.
+Public: as_json, failure, refusal, status_of.
 """
 
 import json
@@ -9,10 +9,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from syncd.control.errors import BUSY, CREDENTIAL, USAGE, ControlError
-from syncd.sdk import redact
+from syncd.control.errors import BUSY, CREDENTIAL, USAGE, ControlError, refusal_of
+from syncd.sdk import SyncdError, redact
 
-__all__ = ["as_json", "refusal", "status_of"]
+__all__ = ["as_json", "failure", "refusal", "status_of"]
 
 BY_CODE = {"SYN-CONF-002": 404, "SYN-RUN-003": 409, "SYN-FEED-001": 410, "SYN-CONF-001": 422}
 BY_EXIT = {USAGE: 422, BUSY: 503, CREDENTIAL: 502}
@@ -27,6 +27,13 @@ def as_json(value: Any, status: int = 200) -> Response:
 def status_of(error: ControlError) -> int:
     """The HTTP status of an error."""
     return error.status or BY_CODE.get(error.code) or BY_EXIT.get(error.exit_code, 500)
+
+
+def failure(error: Exception) -> ControlError:
+    """What is told of something that went wrong inside: what it is where the catalogue knows it, else its kind alone."""
+    if isinstance(error, SyncdError):
+        return refusal_of(error)
+    return ControlError(f"unexpected {type(error).__name__}", hint="the daemon's log has the traceback", status=500)
 
 
 def refusal(error: ControlError, headers: Mapping[str, str] | None = None) -> Response:

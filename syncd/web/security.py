@@ -23,7 +23,7 @@ from syncd.control.errors import BUSY, CREDENTIAL, USAGE, ControlError
 from syncd.engine.log import logger
 
 from .access import Access, Attempts
-from .answers import refusal
+from .answers import failure, refusal
 from .sessions import COOKIE, CSRF_FIELD, CSRF_HEADER, Session, Sessions, same_origin
 
 __all__ = ["Guard", "error_answer", "too_many", "wants_page"]
@@ -91,9 +91,7 @@ class Guard:
             if started:
                 raise  # the connection is cut: half an answer must not look whole
             log.error("a request failed", method=scope["method"], path=scope["path"], exc_info=error)
-            name = f"unexpected {type(error).__name__}"
-            told = ControlError(name, hint="the daemon's log has the traceback", status=500)
-            await error_answer(scope, told)(scope, receive, sending)
+            await error_answer(scope, failure(error))(scope, receive, sending)
 
     async def _judged(self, scope: Scope, headers: Headers, receive: Receive) -> tuple[Response | None, Receive]:
         """The refusal, if it is one, and a `receive` that still has the whole body."""

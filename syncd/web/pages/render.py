@@ -20,8 +20,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from syncd.control.control import Control
 from syncd.control.errors import ControlError
 from syncd.engine.log import logger
-from syncd.sdk import redact
-from syncd.web.answers import refusal, status_of
+from syncd.sdk import SyncdError, redact
+from syncd.web.answers import failure, refusal, status_of
 from syncd.web.sessions import csrf_token
 
 from .words import FILTERS, clean, relative
@@ -134,6 +134,8 @@ class Pages:
 
     def _broken(self, request: Request, error: Exception) -> Response:
         log.error("a page of the dashboard failed", path=request.url.path, exc_info=error)
+        if isinstance(error, SyncdError):
+            return self.refusal(request, failure(error))
         refusal = ControlError("This page could not be made.", hint="the daemon's log has the traceback", status=500)
         return self.refusal(request, refusal)
 

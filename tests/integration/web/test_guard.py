@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 import syncd.web
+from syncd.store import Damaged
 from syncd.web.security import _is_ours
 from tests.integration.web.conftest import Web
 
@@ -97,7 +98,7 @@ async def _asked(web: Web, server: tuple[str, int | None], *hosts: bytes) -> int
 
 
 async def test_every_answer_is_hardened_the_bad_ones_too(web: Web) -> None:
-    _break(web.app)
+    _break(web.app, RuntimeError("secret-inside"))
     async with web.client() as client, web.client(token=False) as stranger:
         answers = [
             await client.get("/api/v1/status"),
@@ -153,7 +154,7 @@ async def test_errors_of_the_api_all_look_alike(web: Web) -> None:
 
 
 async def test_what_nobody_expected_is_logged_with_its_trace_and_told_without(web: Web) -> None:
-    _break(web.app)
+    _break(web.app, RuntimeError("secret-inside"))
     async with web.client() as client:
         with capture_logs() as logged:
             answer = await client.get("/api/v1/broken")
@@ -166,6 +167,16 @@ async def test_what_nobody_expected_is_logged_with_its_trace_and_told_without(we
     assert entry["exc_info"]
 
 
+async def test_what_the_catalogue_knows_is_told_with_its_code_and_hint(web: Web) -> None:
+    _break(web.app, Damaged("the stored record is damaged"))
+    async with web.client() as client:
+        answer = await client.get("/api/v1/broken")
+    assert answer.status_code == 500
+    told = answer.json()
+    assert (told["code"], told["message"]) == ("SYN-KEY-003", "the stored record is damaged")
+    assert told["hint"]
+
+
 async def test_a_broken_error_page_still_tells_the_error(web: Web) -> None:
     def broken(request: object, error: object) -> None:
         raise KeyError("template")
@@ -176,9 +187,9 @@ async def test_a_broken_error_page_still_tells_the_error(web: Web) -> None:
     assert (answer.status_code, answer.json()["message"]) == (404, "Not Found")
 
 
-def _break(app: FastAPI) -> None:
+def _break(app: FastAPI, error: Exception) -> None:
     async def broken() -> None:
-        raise RuntimeError("secret-inside")
+        raise error
 
     app.add_api_route("/api/v1/broken", broken, include_in_schema=False)
 
