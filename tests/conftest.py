@@ -1,5 +1,6 @@
 """Common ground: a clean environment, asyncio for every async test."""
 
+import gc
 import os
 
 import pytest
@@ -18,3 +19,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
         if name.lower() in {"http_proxy", "https_proxy", "all_proxy"}:
             monkeypatch.delenv(name)
+
+
+def pytest_collection_finish() -> None:
+    """Six thousand tests are there to stay: the collector need not look through them again and again."""
+    gc.collect()
+    gc.freeze()

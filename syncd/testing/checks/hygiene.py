@@ -279,6 +279,8 @@ async def _peaks(driver: Driver, partition: Partition) -> list[int]:
     """The peak of traced memory while each page was made; the pages themselves are dropped, and so is the log."""
     peaks: list[int] = []
     driver.bench.wire.forget()
+    gc.collect()
+    gc.freeze()  # what is there already need not be looked through at each page
     tracemalloc.start()
     try:
         pages = driver.open(partition, FULL)
@@ -291,4 +293,5 @@ async def _peaks(driver: Driver, partition: Partition) -> list[int]:
                 tracemalloc.reset_peak()
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
     return peaks

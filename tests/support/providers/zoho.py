@@ -20,7 +20,7 @@ class Zoho(Provider):
     name = "zoho"
     streams = {
         "contacts": {},
-        "calendar": {},
+        "calendar": {"past": "120d", "future": "540d"},  # fewer windows of 30 days to ask for
         "files": {"shared": True},
         "mail": {},
         "crm_contacts": {},
