@@ -86,11 +86,12 @@ async def _own(
     """The store's rows for a listing; an unchanged listing is not stored again."""
     key, listings = (account.id, work.name), run.engine.listings
     last = listings.get(key)
-    digest = work.spec.options_digest
-    if last is not None and last.listed == own and last.options_digest == digest and not afresh:
-        return last.rows, False
+    mark = Listing.mark_of(own, work.spec.options_digest)
+    if last is not None and last.mark == mark and not afresh:
+        read = [partition for partition in own if not partition.excluded]
+        return [PartitionRow(row, account.id, one) for row, one in zip(last.rows, read, strict=True)], False
     rows = await run.store.list_partitions(work.spec, account.id, own, run.run, run.clock.now())
-    listings[key] = Listing(own, digest, tuple(rows))
+    listings[key] = Listing(mark, tuple(row.id for row in rows))
     return rows, own != (Partition(),)
 
 
@@ -100,7 +101,8 @@ async def ask_partitions(
     """All partitions that the account's stream has now, or what became of asking."""
     if type(work.stream).partitions is Stream.partitions:
         return [Partition()]
-    ctx = run.context(work, account, place=place, partitions=await _listed_last(run, work, account))
+    last = [row.partition for row in await run.store.listed(work.spec, account.id)]
+    ctx = run.context(work, account, place=place, partitions=last)
 
     async def question() -> list[Partition]:
         return _checked(await work.stream.partitions(ctx), work.name)
@@ -111,12 +113,6 @@ async def ask_partitions(
         return Discovery(refused.outcome, error=refused.error, state=refused.state)
     except Stopped:
         return Discovery(Outcome.CANCELLED)
-
-
-async def _listed_last(run: RunWork, work: StreamWork, account: AccountRow) -> Sequence[Partition]:
-    """What this process saw last, else what the store knows."""
-    last = run.engine.listings.get((account.id, work.name))
-    return last.listed if last is not None else await run.store.listed(work.spec, account.id)
 
 
 def _checked(listed: object, name: str) -> list[Partition]:

@@ -448,8 +448,8 @@ class Store(Protocol):
     async def imported_at(self, connection: str) -> datetime | None:
         """When the last import finished."""
 
-    async def listed(self, spec: StreamSpec, account_id: int) -> Sequence[Partition]:
-        """The account's own partitions as last listed, less those found gone since."""
+    async def listed(self, spec: StreamSpec, account_id: int) -> Sequence[PartitionRow]:
+        """The account's own partitions as last listed, excluded ones too, less those found gone since."""
 
     async def set_stream_state(self, account_id: int, stream: str, state: str) -> None:
         """Show that an account's stream is `ready` or why not."""
@@ -487,7 +487,7 @@ class Store(Protocol):
     async def list_partitions(
         self, spec: StreamSpec, account_id: int, listed: Sequence[Partition], run: int, now: datetime
     ) -> Sequence[PartitionRow]:
-        """Store a complete listing of one account's own (not shared) partitions and give those to read.
+        """Store a complete listing of one account's own (not shared) partitions and give those to read, in its order.
 
         Partitions no longer listed: their live records become pending deletions (VANISHED). Excluded ones: their
         records leave scope and their cursor is forgotten. A partition that returns loses its VANISHED proposals.

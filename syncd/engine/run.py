@@ -294,8 +294,8 @@ class Run:
         for account_id, name in sorted(left.proposals):
             if name == stream.name and account_id in self._accounts and account_id not in done:
                 part = _Part(stream, self._accounts[account_id], settle=True, again=True)
-                listing = self._work.engine.listings.get((account_id, name))
-                part.through = {} if listing is None else {row.id: row for row in listing.rows}
+                listed = await self._work.store.listed(stream.work.spec, account_id)
+                part.through = {row.id: row for row in listed if not row.partition.excluded}
                 await self._through(part)
 
     def _heard_all(self, stream: _Stream) -> bool:

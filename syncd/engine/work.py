@@ -47,11 +47,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An account's own partitions as a connector gave them, and as the store knows them."""
+    """What is kept of an account's own partitions between runs: enough to see that they are the same, and no more.
 
-    listed: tuple[Partition, ...]
-    options_digest: str
-    rows: tuple[PartitionRow, ...]
+    There are as many as accounts have streams. `rows`: the store's ids of those that are read, in the listing's order.
+    """
+
+    mark: bytes
+    rows: tuple[int, ...]
+
+    @staticmethod
+    def mark_of(own: Iterable[Partition], options_digest: str) -> bytes:
+        """The same for the same partitions under the same options."""
+        lines = (f"{one.id}\0{one.title}\0{one.excluded:d}" for one in own)
+        text = "\0\0".join((options_digest, *lines))
+        return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 class Slots(asyncio.Semaphore):

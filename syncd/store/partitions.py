@@ -56,14 +56,17 @@ def list_partitions(
     return [row for row in found if not row.partition.excluded]
 
 
-def listed(tx: Tx, spec: StreamSpec, account_id: int) -> list[Partition]:
+def listed(tx: Tx, spec: StreamSpec, account_id: int) -> list[PartitionRow]:
     sql = (
         "SELECT p.source_id, p.title, p.excluded, p.id FROM partition p JOIN stream s ON s.id = p.stream_id"
         " JOIN connection c ON c.id = s.connection_id WHERE c.name = ? AND s.name = ? AND p.holder = ?"
         " AND p.gone_at IS NULL AND NOT p.missed ORDER BY p.id"
     )
     rows = tx.rows(sql, (spec.connection, spec.info.name, account_id))
-    return [Partition(row[0], _title(tx, row[1], row[3]), excluded=bool(row[2])) for row in rows]
+    return [
+        PartitionRow(key, account_id, Partition(source_id, _title(tx, title, key), excluded=bool(excluded)))
+        for source_id, title, excluded, key in rows
+    ]
 
 
 def _title(tx: Tx, kept: str, key: int) -> str:

@@ -209,7 +209,7 @@ class SqlStore:
     async def imported_at(self, connection: str) -> datetime | None:
         return await self._read(lambda tx: people.imported_at(tx, connection))
 
-    async def listed(self, spec: StreamSpec, account_id: int) -> Sequence[Partition]:
+    async def listed(self, spec: StreamSpec, account_id: int) -> Sequence[PartitionRow]:
         return await self._read(lambda tx: partitions.listed(tx, spec, account_id))
 
     async def set_stream_state(self, account_id: int, stream: str, state: str) -> None:

@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.site import TOKEN, Site, serve_site
 from tests.browser.visit import Visit
 
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
 REQUIRED = os.environ.get("SYNCD_BROWSER") == "required"  # read before tests clean their environment
+PATIENCE = 20_000  # milliseconds: what a page does by itself takes long on a busy machine
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,7 @@ def session(browser: Browser, site: Site) -> Iterator[BrowserContext]:
 def visit(session: BrowserContext, site: Site) -> Iterator[Visit]:
     """A page of that session. At the end: nothing went wrong in it, and nobody else was asked for anything."""
     page: Page = session.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE)
     found = Visit(page, site)
     yield found
     page.close()
