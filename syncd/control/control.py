@@ -26,7 +26,8 @@ from . import statuses
 from .alarms import Alarms
 from .browse import Browse
 from .credentials import Credentials
-from .errors import BUSY, USAGE, ControlError, refusal_of, unknown
+from .errors import BUSY, USAGE, ControlError, unknown
+from .failures import refusal_of
 from .keys import Keys
 from .parts import Parts
 from .pauses import AUTH_CODE, Pauses, enabled

@@ -1,14 +1,11 @@
 """How a command says no.
 
-Public: ControlError, unknown, refusal_of, the exit codes.
+Public: ControlError, unknown, the exit codes.
 """
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
-
-from syncd.sdk import AuthFailed, RateLimited, SyncdError
-from syncd.sdk.errors import Explanation, explanation_of
 
 __all__ = [
     "BUSY",
@@ -19,7 +16,6 @@ __all__ = [
     "PARTIAL",
     "USAGE",
     "ControlError",
-    "refusal_of",
     "unknown",
     "worst",
 ]
@@ -62,14 +58,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ControlError:
     listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {listed}" if names else f"no {kind} is configured"
     return ControlError(f"no {kind} is named {name!r}", code="SYN-CONF-002", hint=hint, exit_code=USAGE)
-
-
-def refusal_of(error: SyncdError, more: Iterable[Explanation] = ()) -> ControlError:
-    """What a provider or the store said, with the exit code that the contract gives it. `more`: connectors' own codes."""
-    exit_code = CREDENTIAL if isinstance(error, AuthFailed) else BUSY if isinstance(error, RateLimited) else FAILED
-    entry = explanation_of(error.code, more)
-    hint = error.hint or (entry.hint if entry else "")
-    return ControlError(error.message, code=error.code, hint=hint, exit_code=exit_code)
 
 
 def worst(codes: Iterable[int]) -> int:

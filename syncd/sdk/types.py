@@ -117,12 +117,13 @@ class Record:
     time, that a window is compared with; aware. `previous_ids`: ids that this item had before: the record is renamed,
     not replaced. `partial`: the top-level fields of `data` and of `summary` are merged into the stored ones, null
     clears; a partial record of an unknown id is an incomplete item and is refused. `partition`: in answers of `get`
-    only, the partition where the item lives now.
+    only, the partition where the item lives now. `volatile`: paths that are volatile in this item besides its stream's (a
+    folder's size, which follows from its content).
     """
 
     __slots__ = (
         "blob", "data", "etag", "modified_at", "name", "parent", "partial", "partition", "previous_ids", "source_id", "summary",
-        "when",
+        "volatile", "when",
     )  # fmt: skip
 
     def __init__(
@@ -140,6 +141,7 @@ class Record:
         previous_ids: Sequence[str] = (),
         partial: bool = False,
         partition: str | None = None,
+        volatile: Sequence[str] = (),
     ) -> None:
         self.source_id = source_id
         self.data = data
@@ -153,6 +155,7 @@ class Record:
         self.previous_ids = previous_ids
         self.partial = partial
         self.partition = partition
+        self.volatile = volatile
 
     def __repr__(self) -> str:
         return f"Record({self.source_id!r})"

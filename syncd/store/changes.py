@@ -143,7 +143,8 @@ def _same(work: Work, fresh: Fresh, known: Known, stored: Row, attached: Attache
         return False
     if attached.blob != stored[3] and not failed:
         return False
-    return known.digest == fresh.digest or same_payload(stored[1], fresh.raw, work.rnd.spec.info.volatile)
+    volatile = (*work.rnd.spec.info.volatile, *fresh.item.volatile)
+    return known.digest == fresh.digest or same_payload(stored[1], fresh.raw, volatile)
 
 
 def _note_unchanged(work: Work, fresh: Fresh, known: Known, tag: str | None) -> None:

@@ -42,6 +42,7 @@ def whole(tx: Tx, fresh: Fresh, known: Known, stored: Row) -> Fresh:
         parent=item.parent if item.parent is not None else parent,
         name=item.name if item.name is not None else name,
         when=item.when if item.when is not None else _when(start, end),
+        volatile=item.volatile,
     )
     return Fresh(complete, raw, tx.cipher.digest(raw), summary)
 

@@ -28,6 +28,7 @@ class Kept:
     summary: dict[str, Any] | None
     tag: str | None
     parent: str | None = None
+    volatile: tuple[str, ...] = ()  # in this record besides the stream's
 
 
 @dataclass(slots=True)
@@ -79,9 +80,8 @@ class Mirror:
         if record.partial and summary is not None and known is not None and known.summary is not None:
             summary = {name: value for name, value in {**known.summary, **summary}.items() if value is not None}
         tag = record.blob.tag if record.blob else (known.tag if record.partial and known else None)
-        self.live[key] = Kept(
-            partition, data, known.summary if summary is None and known else summary, tag, record.parent
-        )
+        summary = known.summary if summary is None and known else summary
+        self.live[key] = Kept(partition, data, summary, tag, record.parent, tuple(record.volatile))
         self.pending.pop(key, None)
         self.rejected.discard(record.source_id)
 
@@ -115,7 +115,7 @@ class Mirror:
     def stable(self) -> dict[Key, Any]:
         """What two mirrors of the same source must agree on."""
         return {
-            key: (kept.partition, without(kept.data, self.info.volatile), kept.summary, kept.tag)
+            key: (kept.partition, without(kept.data, (*self.info.volatile, *kept.volatile)), kept.summary, kept.tag)
             for key, kept in self.live.items()
         }
 
@@ -147,7 +147,8 @@ def differences(mirror: Mirror, truth: Truth, *, ids_only: bool = False) -> Iter
 def _stale(kept: Kept, item: JSON, info: StreamInfo) -> str | None:
     if not isinstance(item, Mapping):
         return None
-    wanted, data = without(dict(item), info.volatile), without(kept.data, info.volatile)
+    volatile = (*info.volatile, *kept.volatile)
+    wanted, data = without(dict(item), volatile), without(kept.data, volatile)
     for name, value in wanted.items():
         if name not in data:
             return f"data has no {name!r}"

@@ -9,7 +9,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from syncd.control.errors import BUSY, CREDENTIAL, USAGE, ControlError, refusal_of
+from syncd.control.errors import BUSY, CREDENTIAL, USAGE, ControlError
+from syncd.control.failures import refusal_of
 from syncd.sdk import SyncdError, redact
 
 __all__ = ["as_json", "failure", "refusal", "status_of"]

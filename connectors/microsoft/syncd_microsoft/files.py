@@ -77,7 +77,7 @@ class FilesStream(Stream, Push):
         "Files",
         identity=PARTITION,
         options_schema=OPTIONS,
-        volatile=("size", "folder.childCount", "parentReference.path"),
+        volatile=("folder.childCount", "parentReference.path"),
     )
 
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
@@ -202,6 +202,7 @@ class _Drive:
             parent=item.parentReference.id if item.parentReference else None,
             name=item.name,
             partial=part or alone,
+            volatile=() if item.file is not None else ("size",),  # a folder's is that of all that lies in it (§6)
         )
 
     async def parts(self, ids: Sequence[str]) -> dict[str, Part]:

@@ -98,7 +98,8 @@ async def _expect_shown(pen: Pen, record: Record, when: str) -> None:
     kept = pen.driver.mirror.live.get(pen.driver.mirror.key(pen.partition.id, record.source_id))
     if kept is None:
         raise Failed(f"{when}: the next round does not show {record.source_id}")
-    given, shown = without(payload(record.data), info.volatile), without(kept.data, info.volatile)
+    volatile = (*info.volatile, *kept.volatile)
+    given, shown = without(payload(record.data), volatile), without(kept.data, volatile)
     if not record.partial and given != shown:
         keys = [key for key in {**given, **shown} if given.get(key) != shown.get(key)]
         raise Failed(f"{when}: the record that came back differs from what the next round shows in {keys[:5]}")

@@ -76,6 +76,15 @@ def test_volatile_paths_are_no_change(make_desk: Any) -> None:
     assert desk.delta(part, item("2", 2, 2, [2, 3], "M")) == Counts(updated=1, listed=1)
 
 
+def test_a_path_may_be_volatile_in_one_item_and_not_in_another(make_desk: Any) -> None:
+    desk = make_desk(volatile=("etag",))
+    part = desk.part()
+    desk.full(part, Record("folder", {"size": 1}, volatile=("size",)), Record("file", {"size": 1}))
+    again = [Record("folder", {"size": 2, "etag": "2"}, volatile=("size",)), Record("file", {"size": 2, "etag": "2"})]
+    assert desk.delta(part, *again) == Counts(unchanged=1, updated=1, listed=2)
+    assert {key: record["data"]["size"] for key, record in desk.records().items()} == {"folder": 1, "file": 2}
+
+
 def test_partial_items_merge_and_null_clears(desk: Any) -> None:
     part = desk.part()
     desk.full(part, Record("a", {"x": 1, "y": 2}, summary={"name": "A"}))
