@@ -29,7 +29,7 @@ Row = Sequence[Any]
 BUSY_WAIT = 5.0  # seconds that one statement waits for another process's write
 ROWS = 200  # of one statement: more is no faster, and a statement's text is cached whole
 IDS = 250
-READER_KIB, WRITER_KIB = 2_000, 16_000  # of the database in memory, per connection; the system caches files besides
+READER_KIB, WRITER_KIB = 2_000, 6_000  # of the database in memory, per connection; the system caches files besides
 
 
 class Tx:
