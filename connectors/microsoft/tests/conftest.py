@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from microsoft_answers import Microsoft
+from office import Office
 
 
 @pytest.fixture
@@ -18,3 +19,8 @@ def anyio_backend() -> str:
 @pytest.fixture
 def microsoft() -> Microsoft:
     return Microsoft()
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()

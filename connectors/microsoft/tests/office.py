@@ -19,6 +19,18 @@ URL = "http://127.0.0.1:9000"
 HOOK = "https://syncd.example/hook"
 SECRET = "between-us"
 START = 1795262400.0  # 2026-11-21T12:00:00Z
+NINE, TEN = "2026-11-24T09:00:00", "2026-11-24T10:00:00"
+ANA = {"givenName": "Ana", "surname": "Paz", "emailAddresses": [{"name": "Ana", "address": "ana@x.example"}]}
+
+
+def when(text: str, zone: str = "UTC") -> dict[str, str]:
+    """A moment as Graph writes it."""
+    return {"dateTime": text, "timeZone": zone}
+
+
+def meeting(**more: Any) -> dict[str, Any]:
+    """An event to be written."""
+    return {"subject": "Plan", "start": when(NINE), "end": when(TEN), **more}
 
 
 class Clock:

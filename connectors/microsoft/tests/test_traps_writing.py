@@ -1,30 +1,13 @@
 """The traps of the wire reference §18 that concern writing and change notifications, by number."""
 
-from typing import Any
-
 import orjson
 import pytest
-from office import HOOK, SECRET, Office, data
+from office import ANA, HOOK, NINE, SECRET, TEN, Office, data, meeting, when
 from syncd_microsoft.event_write import sendable
 
 from syncd.sdk import Forbidden, Partition, Transient, VersionConflict
 
 pytestmark = pytest.mark.anyio
-NINE, TEN = "2026-11-24T09:00:00", "2026-11-24T10:00:00"
-ANA = {"givenName": "Ana", "surname": "Paz", "emailAddresses": [{"name": "Ana", "address": "ana@x.example"}]}
-
-
-def when(text: str, zone: str = "UTC") -> dict[str, str]:
-    return {"dateTime": text, "timeZone": zone}
-
-
-def meeting(**more: Any) -> dict[str, Any]:
-    return {"subject": "Plan", "start": when(NINE), "end": when(TEN), **more}
-
-
-@pytest.fixture
-def office() -> Office:
-    return Office()
 
 
 async def test_trap_37_writes_stay_within_what_a_mailbox_bears(office: Office) -> None:

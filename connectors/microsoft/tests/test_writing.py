@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from office import HOOK, SECRET, Office, data
+from office import ANA, HOOK, NINE, SECRET, TEN, Office, data, meeting, when
 from syncd_microsoft.event_place import calendar_of
 from syncd_microsoft.event_write import sendable
 from syncd_microsoft.writing import holds
@@ -21,22 +21,6 @@ from syncd.sdk import (
 )
 
 pytestmark = pytest.mark.anyio
-NINE, TEN = "2026-11-24T09:00:00", "2026-11-24T10:00:00"
-ANA = {"givenName": "Ana", "surname": "Paz", "emailAddresses": [{"name": "Ana", "address": "ana@x.example"}]}
-
-
-def when(text: str, zone: str = "UTC") -> dict[str, str]:
-    return {"dateTime": text, "timeZone": zone}
-
-
-def meeting(**more: Any) -> dict[str, Any]:
-    return {"subject": "Plan", "start": when(NINE), "end": when(TEN), **more}
-
-
-@pytest.fixture
-def office() -> Office:
-    return Office()
-
 
 # -- contacts
 
