@@ -7,12 +7,14 @@ import asyncio
 import itertools
 import json
 import os
+import secrets
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ FOLDER = Path("syncd-demo")
 MARKER = ".made-by-syncd-demo"
 PEOPLE = 25
 EDITS = 120
+USUAL_PORT = 8642
 QUERY = """\
 SELECT account, subject, "from" FROM v1_messages ORDER BY date DESC LIMIT 3"""
 
@@ -200,6 +203,7 @@ def _command() -> str:
 
 def _keep(folder: Path, found: list[Organisation], stack: ExitStack) -> None:
     """A daemon beside the simulators, and an edit now and then, until Ctrl-C."""
+    address, token = _open_door(folder)
     command = [
         sys.executable,
         "-m",
@@ -215,7 +219,9 @@ def _keep(folder: Path, found: list[Organisation], stack: ExitStack) -> None:
     stack.callback(_stop, daemon)
     say()
     say("The daemon and the simulators go on until Ctrl-C; somebody edits something every few seconds.", style="bold")
-    say("  log:", str(folder / "daemon.log"), style="dim")
+    say("  dashboard:", f"http://{address}/")
+    say("  token:    ", token)
+    say("  log:      ", str(folder / "daemon.log"), style="dim")
     turn = itertools.cycle(found)
     try:
         while daemon.poll() is None:
@@ -226,6 +232,27 @@ def _keep(folder: Path, found: list[Organisation], stack: ExitStack) -> None:
     except KeyboardInterrupt:
         say()
         say("stopping", style="dim")
+
+
+def _open_door(folder: Path) -> tuple[str, str]:
+    """Let the daemon listen where the port is free, with a token of the demo's own; both."""
+    token = secrets.token_urlsafe(16)
+    file = folder / "token"
+    file.touch(mode=0o600)
+    file.write_text(token)
+    address = f"127.0.0.1:{_free_port()}"
+    text = f"version: 1\ndaemon: {{listen: '{address}', token: '${{file:{file}}}'}}\n"
+    (folder / "config" / "daemon.yaml").write_text(text)
+    return address, token
+
+
+def _free_port() -> int:
+    """The usual one, or any other where something listens there already."""
+    for wanted in (USUAL_PORT, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", wanted))
+            return int(probe.getsockname()[1])
+    raise ControlError("no port of 127.0.0.1 is free")
 
 
 def _stop(daemon: "subprocess.Popen[bytes]") -> None:

@@ -1,6 +1,7 @@
 """`syncd demo`: every organisation's configuration is one that syncd takes, and the whole of it runs."""
 
 import json
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from syncd.cli import demo
 from syncd.cli.demo_worlds import organisations
+from syncd.config.catalog import Catalog
+from syncd.config.loader import load
 
 
 def test_the_organisations_are_those_of_three_providers() -> None:
@@ -28,6 +31,22 @@ def test_secrets_stand_in_files_of_their_own(tmp_path: Path) -> None:
                 assert (file.read_text(), file.stat().st_mode & 0o777) == (settings[name], 0o600)
                 assert json.dumps(settings[name]) not in written
                 assert str(file) in written
+
+
+def test_the_daemon_that_stays_has_a_door_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(demo, "USUAL_PORT", taken.getsockname()[1])
+        (tmp_path / "config").mkdir()
+        address, token = demo._open_door(tmp_path)
+        assert address.startswith("127.0.0.1:")
+        assert address != f"127.0.0.1:{demo.USUAL_PORT}"
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+    loaded = load(tmp_path / "config", Catalog())
+    assert loaded.config is not None
+    assert loaded.config.daemon.listen == address
+    assert loaded.config.daemon.token is not None
+    assert loaded.config.daemon.token.reveal() == token
 
 
 def test_the_demo_mirrors_all_of_them(
