@@ -6,6 +6,7 @@ Public: run_daemon (`syncd run`), assembled (the same parts for one command in t
 import asyncio
 import ctypes
 import fcntl
+import gc
 import os
 import signal
 import time
@@ -236,6 +237,7 @@ class _Daemon:
                 pid=os.getpid(),
             )
             self._manager.ready()
+            await asyncio.to_thread(_settle_down)
             died = await self._until_stopped()
             self._manager.stopping()
             await self._drain(control)
@@ -351,6 +353,13 @@ async def _rest(control: Control) -> None:
     if not control.parts.executor.running():
         await control.parts.store.rest()
         await asyncio.to_thread(_libc, "malloc_trim", 0)
+
+
+def _settle_down() -> None:
+    """What starting has left behind goes; what stays is never looked through for garbage again."""
+    gc.collect()
+    gc.freeze()
+    _libc("malloc_trim", 0)
 
 
 def _libc(function: str, *arguments: int) -> None:

@@ -3,6 +3,7 @@
 Public: covered (pure), discover, ask_partitions, Discovery.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -91,7 +92,7 @@ async def _own(
         read = [partition for partition in own if not partition.excluded]
         return [PartitionRow(row, account.id, one) for row, one in zip(last.rows, read, strict=True)], False
     rows = await run.store.list_partitions(work.spec, account.id, own, run.run, run.clock.now())
-    listings[key] = Listing(mark, tuple(row.id for row in rows))
+    listings[key] = Listing(mark, array("q", (row.id for row in rows)))
     return rows, own != (Partition(),)
 
 

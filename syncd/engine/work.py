@@ -7,6 +7,7 @@ unless_stopped, client_of.
 import asyncio
 import hashlib
 import random
+from array import array
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,7 +54,7 @@ class Listing:
     """
 
     mark: bytes
-    rows: tuple[int, ...]
+    rows: "array[int]"
 
     @staticmethod
     def mark_of(own: Iterable[Partition], options_digest: str) -> bytes:

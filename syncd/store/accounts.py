@@ -7,6 +7,7 @@ matching_accounts.
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from sys import intern
 
 from syncd.engine.ports import AccountRow, ImportResult, OtherOrganization
 from syncd.sdk import JSON, Account
@@ -140,18 +141,24 @@ def all_accounts(tx: Tx, connection: str) -> list[AccountRow]:
     if found is None:
         return []
     rows = tx.rows(f"SELECT {COLUMNS} FROM account WHERE connection_id = ? ORDER BY label", (found[0],))  # noqa: S608
-    return [_account_row(row, found[1]) for row in rows]
+    shared: dict[tuple[str, str], tuple[dict[str, str], frozenset[str]]] = {}
+    return [_account_row(row, found[1], shared) for row in rows]
 
 
-def _account_row(row: Row, organization: str | None) -> AccountRow:
+def _account_row(
+    row: Row, organization: str | None, shared: dict[tuple[str, str], tuple[dict[str, str], frozenset[str]]]
+) -> AccountRow:
+    """`shared`: the states of streams, which are the same for nearly all accounts: a run keeps them once."""
     key, source_id, address, label, name, kind, role, state, streams, learned, at, gone_at = row
-    imported_states = loads(streams)
-    states = {**imported_states, **loads(learned)}
+    if (streams, learned) not in shared:
+        shown = loads(streams)
+        unavailable = frozenset(stream for stream, state in shown.items() if state != "ready")
+        shared[streams, learned] = ({**shown, **loads(learned)}, unavailable)
+    states, unavailable = shared[streams, learned]
     imported = moment(at)
     assert imported is not None
-    account = Account(source_id, address, name, role, state, states, organization, kind)
-    unavailable = frozenset(name for name, shown in imported_states.items() if shown != "ready")
-    return AccountRow(key, account, label, imported, moment(gone_at), unavailable)
+    account = Account(source_id, address, name, intern(role), intern(state), states, organization, intern(kind))
+    return AccountRow(key, account, address if label == address else label, imported, moment(gone_at), unavailable)
 
 
 def imported_at(tx: Tx, connection: str) -> datetime | None:

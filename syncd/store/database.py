@@ -29,7 +29,7 @@ Row = Sequence[Any]
 BUSY_WAIT = 5.0  # seconds that one statement waits for another process's write
 ROWS = 200  # of one statement: more is no faster, and a statement's text is cached whole
 IDS = 250
-READER_KIB, WRITER_KIB = 2_000, 6_000  # of the database in memory, per connection; the system caches files besides
+READER_KIB, WRITER_KIB = 1_000, 6_000  # of the database in memory, per connection; the system caches files besides
 
 
 class Tx:
@@ -121,6 +121,7 @@ class Database:
             hide_parameters=True,  # payloads have no place in an error's text
             pool_size=8,
             max_overflow=-1,
+            pool_use_lifo=True,  # the few that are enough have warm caches, the others none
         )
         pragmas = ["foreign_keys=ON", "synchronous=NORMAL", f"cache_size=-{READER_KIB}", "journal_size_limit=67108864"]
         pragmas += ["query_only=ON"] if self.read_only else ["journal_mode=WAL", "wal_autocheckpoint=4000"]
