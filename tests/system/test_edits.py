@@ -8,19 +8,23 @@ import asyncio
 import json
 import os
 import random
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from syncd_simulator import serve
 
 from syncd.control.control import Control
 from syncd.control.errors import BUSY, ControlError
 from syncd.daemon import assembled
 from syncd.engine.chores import Chores
+from syncd.web.metrics import mount
 from tests.support.process import Site
 from tests.support.providers import GOOGLE
 from tests.support.receivers import WebHook
@@ -159,7 +163,9 @@ async def edited(folder: Path, seed: int, count: int) -> None:
         edits = Folder(site, rng)
         async with living(site) as (control, tasks, loads):
             for number in range(count):
-                await one_edit(control, edits, f"seed {seed}, edit {number}")
+                where = f"seed {seed}, edit {number}"
+                problems = await one_edit(control, edits, where)
+                assert await told_by_the_metric(control) == problems, where
                 for name, task in tasks.items():
                     assert not task.done(), f"{name} ended: {task}"
             edits.write(edits.document)
@@ -167,8 +173,8 @@ async def edited(folder: Path, seed: int, count: int) -> None:
         judge(loads)
 
 
-async def one_edit(control: Control, edits: Folder, where: str) -> None:
-    """After it, the folder's problems are shown if there are any, and what is in force is the last valid one."""
+async def one_edit(control: Control, edits: Folder, where: str) -> int:
+    """After it, the folder's problems are shown if there are any, and what is in force is the last valid one. How many."""
     before = control.parts.config
     valid = edits.edit()
     answer = await control.reload()
@@ -181,6 +187,17 @@ async def one_edit(control: Control, edits: Folder, where: str) -> None:
         assert control.parts.config is before, where
         assert shown == answer["problems"], where
     await asyncio.sleep(0)
+    return len(shown)
+
+
+async def told_by_the_metric(control: Control) -> int:
+    """`syncd_config_problems` of a page of metrics that is asked for now."""
+    app = FastAPI()
+    mount(app, control)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://syncd") as client:
+        page = (await client.get("/metrics")).text
+    (value,) = re.findall(r"^syncd_config_problems (\S+)$", page, re.MULTILINE)
+    return int(float(value))
 
 
 def judge(loads: dict[str, Load]) -> None:
