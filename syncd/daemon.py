@@ -357,6 +357,7 @@ async def _rest(control: Control) -> None:
 
 def _settle_down() -> None:
     """What starting has left behind goes; what stays is never looked through for garbage again."""
+    gc.enable()  # the command has kept it from looking while everything was made
     gc.collect()
     gc.freeze()
     _libc("malloc_trim", 0)

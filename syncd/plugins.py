@@ -63,6 +63,7 @@ class Plugins:
     broken: dict[str, Broken] = field(default_factory=dict)
     value_schemes: dict[str, Reader] = field(default_factory=dict)
     installed: dict[str, Installed] = field(default_factory=dict)
+    _catalog: Catalog | None = field(default=None, repr=False, compare=False)
 
 
 def discover(entries: Iterable[EntryPoint] | None = None) -> Plugins:
@@ -81,12 +82,14 @@ def discover(entries: Iterable[EntryPoint] | None = None) -> Plugins:
 
 
 def catalog_of(plugins: Plugins) -> Catalog:
-    """What is installed, as the configuration's loader needs it."""
-    return Catalog.of(
-        plugins.connectors.values(),
-        broken={one.name: one.error for one in plugins.broken.values()},
-        schemes=plugins.value_schemes,
-    )
+    """What is installed, as the configuration's loader needs it. Made once: every schema of every connector is checked."""
+    if plugins._catalog is None:
+        plugins._catalog = Catalog.of(
+            plugins.connectors.values(),
+            broken={one.name: one.error for one in plugins.broken.values()},
+            schemes=plugins.value_schemes,
+        )
+    return plugins._catalog
 
 
 def _load(entry: EntryPoint, manager: pluggy.PluginManager, plugins: Plugins) -> None:

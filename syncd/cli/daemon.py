@@ -3,6 +3,8 @@
 Public: register.
 """
 
+import gc
+
 import click
 
 from syncd.control.errors import ControlError
@@ -24,6 +26,7 @@ def register(cli: click.Group) -> None:
                   help="The least that is logged; debug has a line for each request to a provider.  [info, with -v debug]")  # fmt: skip
     def _run(ask: Ask, grace: float, log_format: str, log_level: str | None) -> int:
         """The daemon: mirror by schedule, serve the API, follow changes of the configuration folder."""
+        gc.disable()  # until it is ready: starting makes much that stays, and little garbage
         from syncd.daemon import run_daemon
         from syncd.logs import configure
 
