@@ -128,7 +128,8 @@ async def _follow_all(
     with Interrupts(ask_to_end, stop) as interrupts:
         done = await asyncio.gather(*tasks, return_exceptions=True)
     if interrupts.received and not control.local:
-        note("no longer followed; goes on in the daemon:", ", ".join(f"{n} (run {r})" for n, r in begun.items()))
+        told = [f"{name} (run {begun[name]})" if name in begun else name for name in names]
+        note("no longer followed; goes on in the daemon:", ", ".join(told))
     ends = [end for end in done if not isinstance(end, asyncio.CancelledError)]
     for end in ends:
         if isinstance(end, BaseException) and not isinstance(end, ControlError):

@@ -124,7 +124,7 @@ def test_ctrl_c_only_ends_the_following(daemon: Daemon, site: FakeSite) -> None:
     follower.send_signal(signal.SIGINT)
     _, err = follower.communicate(timeout=20)
     assert follower.returncode == 130
-    assert "goes on in the daemon: nightly (run 1)" in err
+    assert "goes on in the daemon: nightly" in err  # with the run's number, if the follower was told of it in time
     assert daemon.sync()["state"] == "running"
     site.gate.touch()
     daemon.until(lambda: daemon.sync()["last_run"])
