@@ -9,6 +9,7 @@ when the process as a whole has grown by STEP since the last look, and beside th
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ EVERY = 1.0  # seconds between two looks at the process
 OBJECTS = 5_000_000  # that are counted at most: whoever keeps more keeps too much
 OTHERS = frozenset({"asyncio", "_asyncio", "httpx", "httpcore", "anyio", "ssl", "logging", "structlog", "threading"})
 STATM = Path("/proc/self/statm")
-PAGE = 4096
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 log = logger()
 

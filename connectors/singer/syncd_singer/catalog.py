@@ -34,7 +34,7 @@ class Catalog:
     def method(self, stream: str) -> str:
         """How the tap reads the stream by itself: full, incremental or log_based."""
         entry = self.entries[stream]
-        top = _top(entry)
+        top = _found(entry) or {}
         said = top.get("replication-method") or top.get("forced-replication-method") or entry.get("replication_method")
         return next((word for word, method in METHODS.items() if method == said), "full")
 
@@ -77,28 +77,25 @@ def _id(entry: Any) -> str | None:
 
 def _metadata(entry: dict[str, Any]) -> list[Any]:
     found = entry.get("metadata")
-    if not isinstance(found, list):
-        found = entry["metadata"] = []
-    return found
+    return found if isinstance(found, list) else []
+
+
+def _found(entry: dict[str, Any], *breadcrumb: str) -> dict[str, Any] | None:
+    """The metadata of a place, if it is there."""
+    for one in _metadata(entry):
+        said = one.get("metadata") if isinstance(one, dict) and one.get("breadcrumb") == list(breadcrumb) else None
+        if isinstance(said, dict):
+            return said
+    return None
 
 
 def _at(entry: dict[str, Any], *breadcrumb: str) -> dict[str, Any]:
     """The metadata of a place; made if it is not there."""
-    for one in _metadata(entry):
-        if (
-            isinstance(one, dict)
-            and one.get("breadcrumb") == list(breadcrumb)
-            and isinstance(one.get("metadata"), dict)
-        ):
-            said: dict[str, Any] = one["metadata"]
-            return said
-    made: dict[str, Any] = {}
-    _metadata(entry).append({"breadcrumb": list(breadcrumb), "metadata": made})
-    return made
-
-
-def _top(entry: dict[str, Any]) -> dict[str, Any]:
-    return _at(copy.deepcopy(entry))
+    said = _found(entry, *breadcrumb)
+    if said is None:
+        said = {}
+        entry["metadata"] = [*_metadata(entry), {"breadcrumb": list(breadcrumb), "metadata": said}]
+    return said
 
 
 def _select(entry: dict[str, Any], chosen: bool) -> None:

@@ -78,9 +78,11 @@ def _locked(path: Path) -> int | None:
 
 def _remove_left_over(base: Path) -> None:
     for path in base.glob(f"{PREFIX}*"):
-        if path.lstat().st_uid != os.getuid():
+        try:
+            mine = path.lstat().st_uid == os.getuid()
+        except FileNotFoundError:  # another process has just removed its own
             continue
-        lock = _locked(path)
+        lock = _locked(path) if mine else None
         if lock is not None:
             shutil.rmtree(path, ignore_errors=True)
             os.close(lock)

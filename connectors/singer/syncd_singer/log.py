@@ -22,16 +22,21 @@ METHODS = {"debug": "debug", "info": "info", "warning": "warning", "warn": "warn
 class Listener:
     """Reads all the time, however fast the tap writes: one that cannot get rid of its log would stand still.
 
-    `last` is the last line that was not empty.
+    What is not shown is not looked through for secrets either, but for the last line.
     """
 
     def __init__(self, stderr: asyncio.StreamReader, log: Any) -> None:
-        self.last = ""
         self.lines = 0
+        self._last = b""
         self._stderr = stderr
         self._log = log
         self._line = bytearray()
         self._task = asyncio.create_task(self._listen())
+
+    @property
+    def last(self) -> str:
+        """The last line that was not empty, without secrets."""
+        return _shown(self._last)
 
     async def finished(self) -> None:
         """Wait until the tap has nothing more to say."""
@@ -60,14 +65,19 @@ class Listener:
         self._line += part[: LONGEST - len(self._line)]
 
     def _tell(self) -> None:
-        """Secrets go before anything is cut off, so that no half of one is left."""
-        line = redact(self._line.decode("utf-8", "replace")).strip()[:SHOWN]
+        raw = bytes(self._line)
         self._line.clear()
-        if not line:
+        if not raw.strip():
             return
-        self.last = line
+        self._last = raw
         self.lines += 1
         if self.lines <= MOST:
+            line = _shown(raw)
             found = LEVEL.search(line[:120])
             method = METHODS.get(found[1].lower(), "error") if found else "info"
             getattr(self._log, method)("the tap says", line=line)
+
+
+def _shown(raw: bytes) -> str:
+    """Secrets go before anything is cut off, so that no half of one is left."""
+    return redact(raw.decode("utf-8", "replace")).strip()[:SHOWN]

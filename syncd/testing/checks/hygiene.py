@@ -279,6 +279,7 @@ async def _peaks(driver: Driver, partition: Partition) -> list[int]:
     """The peak of traced memory while each page was made; the pages themselves are dropped, and so is the log."""
     peaks: list[int] = []
     driver.bench.wire.forget()
+    frozen = gc.get_freeze_count()
     gc.collect()
     gc.freeze()  # what is there already need not be looked through at each page
     tracemalloc.start()
@@ -293,5 +294,6 @@ async def _peaks(driver: Driver, partition: Partition) -> list[int]:
                 tracemalloc.reset_peak()
     finally:
         tracemalloc.stop()
-        gc.unfreeze()
+        if not frozen:  # else whoever froze before us keeps it so
+            gc.unfreeze()
     return peaks
