@@ -1,7 +1,7 @@
 #!/bin/sh
 # Put syncd where systemd finds it: a virtual environment in /opt/syncd, the unit, the folders, shell completion.
 #
-#   sudo sh contrib/install.sh                 from a checkout: this version, with the three connectors
+#   sudo sh contrib/install.sh                 from a checkout: this version, with all its connectors
 #   sudo sh contrib/install.sh --with syncd-acme --with syncd-other
 #   sudo sh contrib/install.sh --uninstall     take away what it put there; configuration and state stay
 #
