@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from syncd.config.model import ConnectionConfig
 from syncd.engine.report import counts_json
 from syncd.sdk.errors import CATALOGUE, Explanation, explanation_of
 from syncd.store import Wanted
@@ -116,24 +117,25 @@ class Browse:
         users: dict[str, list[str]] = {}
         for sync in self._parts.config.syncs.values():
             users.setdefault(sync.connection, []).append(sync.name)
-        names = sorted(self._parts.config.connections)
-        return [self._connection(name, known, users.get(name, ())) for name in names]
+        configured = sorted(self._parts.config.connections.items())
+        return [self._connection(config, known, users.get(name, ())) for name, config in configured]
 
     async def connection(self, name: str) -> dict[str, Any]:
-        self._parts.connection(name)
+        config = self._parts.connection(name)
         users = [one.name for one in self._parts.config.syncs.values() if one.connection == name]
-        return self._connection(name, await self._parts.store.connection_counts(name), users)
+        return self._connection(config, await self._parts.store.connection_counts(name), users)
 
-    def _connection(self, name: str, known: Mapping[str, dict[str, Any]], users: Sequence[str]) -> dict[str, Any]:
-        config = self._parts.config.connections[name]
+    def _connection(
+        self, config: ConnectionConfig, known: Mapping[str, dict[str, Any]], users: Sequence[str]
+    ) -> dict[str, Any]:
         nothing = {"organization": None, "imported_at": None, "accounts": 0, "gone": 0}
         return {
-            "name": name,
+            "name": config.name,
             "connector": config.connector,
             "installed": config.connector in self._parts.plugins.connectors,
             "discovery": str(config.discovery),
             "syncs": sorted(users),
-            **known.get(name, nothing),
+            **known.get(config.name, nothing),
         }
 
     # -- explanations

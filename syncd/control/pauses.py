@@ -107,8 +107,9 @@ class Pauses:
 
     async def _credential_refused(self, sync: SyncConfig, report: RunReport) -> None:
         """All syncs of the connection rest."""
-        states = await self.states(self._parts.config)
-        users = [name for name, other in self._parts.config.syncs.items() if other.connection == sync.connection]
+        config = self._parts.config
+        states = await self.states(config)
+        users = [name for name, other in config.syncs.items() if other.connection == sync.connection]
         fresh = [name for name in users if states[name].paused is None]
         await self._pause(fresh, AUTH_CODE, f"{sync.connection}: {_cause(report)}")
 
@@ -121,13 +122,14 @@ class Pauses:
 
     async def refused_connections(self) -> list[str]:
         """Connections that rest because of their credential, and of which a sync would run otherwise."""
-        states = await self.states(self._parts.config)
+        config = self._parts.config
+        states = await self.states(config)
         found = {
             sync.connection
-            for name, sync in self._parts.config.syncs.items()
+            for name, sync in config.syncs.items()
             if _refused(states[name]) and enabled(sync, states[name])
         }
-        return sorted(found & self._parts.config.connections.keys())
+        return sorted(found & config.connections.keys())
 
     async def credential_works(self, connection: str) -> list[str]:
         """Lift the pauses that its refusal caused, and let those syncs run now. Which."""
@@ -143,9 +145,9 @@ class Pauses:
             await self._parts.store.set_sync_state(name, reason=redact(f"{connection}: {why}"))
 
     async def _refused_syncs(self, connection: str) -> list[str]:
-        states = await self.states(self._parts.config)
-        syncs = self._parts.config.syncs.items()
-        return [name for name, sync in syncs if sync.connection == connection and _refused(states[name])]
+        config = self._parts.config
+        states = await self.states(config)
+        return [name for name, sync in config.syncs.items() if sync.connection == connection and _refused(states[name])]
 
 
 def _refused(state: SyncState) -> bool:

@@ -98,7 +98,7 @@ class Runs:
 
     async def restart(self, sync: str, *, again: bool) -> None:
         """End the sync's run after its page, because its configuration changed, and start it anew in the background."""
-        handle = next((one for one in self._parts.executor.running() if one.sync == sync), None)
+        handle = next((one for one in await self._parts.executor.begun() if one.sync == sync), None)
         if handle is None:
             return
         handle.cancel(RELOAD)

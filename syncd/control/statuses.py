@@ -22,8 +22,9 @@ Numbers = Mapping[tuple[str, str], StreamNumbers]
 
 async def status(parts: Parts, pauses: Pauses, names: Collection[str] | None = None) -> dict[str, Any]:
     """The object of `status --json`; with `names` of these syncs only."""
-    states = await pauses.states(parts.config)
-    syncs = [sync for name, sync in sorted(parts.config.syncs.items()) if names is None or name in names]
+    config = parts.config  # one and the same throughout: a reload may come in between
+    states = await pauses.states(config)
+    syncs = [sync for name, sync in sorted(config.syncs.items()) if names is None or name in names]
     wanted = [(sync.connection, stream) for sync in syncs for stream in sync.streams]
     found = await parts.store.numbers(wanted)
     numbers = {(one.connection, one.stream): one for one in found}

@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from syncd.config.model import Config, SyncConfig
+from syncd.config.model import Config, ConnectionConfig, SyncConfig
 from syncd.engine.connections import Connection, TransportFactory, VaultOf
 from syncd.engine.dry import DryRun
 from syncd.engine.events import Event, Progress
@@ -183,8 +183,8 @@ class Executor:
         sync or its connection is not configured. A connection that cannot be put together (its connector is missing,
         its settings are refused) makes a failed run; a dry run raises instead.
         """
-        sync = self._sync(request.sync)
         async with self._starting:
+            sync = self._sync(request.sync)
             if self._closing:
                 raise Busy("a process that is ending")
             present = self._runs.get(request.sync)
@@ -195,6 +195,11 @@ class Executor:
     def running(self) -> Sequence[RunHandle]:
         """The runs under way in this process."""
         return list(self._runs.values())
+
+    async def begun(self) -> Sequence[RunHandle]:
+        """The runs under way, when those that are just being started have begun."""
+        async with self._starting:
+            return self.running()
 
     @property
     def slots(self) -> Slots:
@@ -255,13 +260,11 @@ class Executor:
 
     async def _connection(self, name: str) -> Connection:
         """The connection's runtime. Raises UnknownName, or SyncdError (SYN-PLUGIN-002) without its connector."""
-        config = self.config.connections.get(name)
-        if config is None:
-            raise UnknownName(f"there is no connection named {name}")
-        known = (name, config.connector, config.previous_name)
-        if known not in self._bound:
+        config = self._configured(name)
+        while (known := (name, config.connector, config.previous_name)) not in self._bound:
             await self._store.bind_connection(*known)
             self._bound.add(known)
+            config = self._configured(name)  # another one, if it was reloaded meanwhile
         if name not in self._connections:
             self._connections[name] = Connection.open(
                 config,
@@ -273,6 +276,11 @@ class Executor:
                 self.metrics,
             )
         return self._connections[name]
+
+    def _configured(self, name: str) -> ConnectionConfig:
+        if name not in self.config.connections:
+            raise UnknownName(f"there is no connection named {name}")
+        return self.config.connections[name]
 
     async def _start(self, sync: SyncConfig, request: RunRequest) -> RunHandle:
         try:

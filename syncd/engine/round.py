@@ -26,6 +26,7 @@ from syncd.engine.ports import (
     StaleRound,
     StreamSpec,
 )
+from syncd.engine.stop import to_its_end
 from syncd.engine.watch import folder_of
 from syncd.engine.work import Job, Outcome, RoundOutcome, client_of, pause, unless_stopped
 from syncd.sdk import (
@@ -151,7 +152,7 @@ class _Reader:
             except Stopped:
                 return await self._end(rnd, RoundEnd.CANCELLED, Outcome.CANCELLED)
             except asyncio.CancelledError:
-                await asyncio.shield(self._end(rnd, RoundEnd.CANCELLED, Outcome.CANCELLED))
+                await to_its_end(self._end(rnd, RoundEnd.CANCELLED, Outcome.CANCELLED))
                 raise
 
     # -- opening

@@ -24,7 +24,7 @@ from syncd.engine.ports import AccountRow, Leftovers, PartitionRow, Retry
 from syncd.engine.report import AUTH, SHUTDOWN, RunReport, RunRequest
 from syncd.engine.round import run_round
 from syncd.engine.settle import Look, settle_stream
-from syncd.engine.stop import Stop
+from syncd.engine.stop import Stop, to_its_end
 from syncd.engine.watch import Where, at
 from syncd.engine.work import Engine, Job, Outcome, Place, RoundOutcome, RunWork, StreamWork, each
 from syncd.sdk import DELTA, AuthFailed, Partition, Scan, Stream, SyncdError
@@ -107,7 +107,7 @@ class Run:
             self._ledger.cut = True
         except Exception as error:
             self._broken(error)
-        report = await asyncio.shield(asyncio.ensure_future(finish(self._ledger)))
+        report = await to_its_end(finish(self._ledger))
         self._work.progress.publish(RunFinished(report.run, report.sync, report.status, report.counts, report.requests))
         return report
 

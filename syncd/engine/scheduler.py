@@ -8,6 +8,7 @@ later. The wall clock may jump: forward, it is downtime (one run); back, times t
 worked out anew (see `timetable.settle_due`).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,6 +56,7 @@ class Scheduler:
         self._start = start
         self._seed = seed
         self._config = Config()
+        self._one = asyncio.Lock()  # a look never sees half of a new configuration
         self._startup = True
         self._looked: tuple[datetime, float] | None = None
         self._again: dict[str, datetime] = {}
@@ -65,12 +67,13 @@ class Scheduler:
 
     async def adopt(self, config: Config) -> None:
         """Take a configuration over: what is new, or has another schedule, gets a due time; all others keep theirs."""
-        old, self._config = self._config, config
-        try:
-            await self._set_due_times(old, config)
-        except BaseException:
-            self._config = old  # the next one that is adopted makes up for it
-            raise
+        async with self._one:
+            old, self._config = self._config, config
+            try:
+                await self._set_due_times(old, config)
+            except BaseException:
+                self._config = old  # the next one that is adopted makes up for it
+                raise
 
     async def _set_due_times(self, old: Config, config: Config) -> None:
         now, states = self._clock.now(), await self._store.due_states(config)
@@ -87,11 +90,15 @@ class Scheduler:
 
     async def check(self) -> None:
         """Start what is due. The first check after the start makes up for downtime."""
+        async with self._one:
+            await self._check()
+
+    async def _check(self) -> None:
         trigger = Trigger.STARTUP if self._startup else Trigger.SCHEDULED
         self._startup = False
         now, states = self._clock.now(), await self._store.due_states(self._config)
         set_back = self._set_back(now)
-        for name, sync in list(self._config.syncs.items()):
+        for name, sync in self._config.syncs.items():
             state = states[name]
             if state.next_due_at is None:
                 await self._store.set_next_due(name, self._first(sync, now))

@@ -1,11 +1,16 @@
-"""Asking a run to end after the page it has in hand.
+"""Asking a run to end after the page it has in hand; and closing its books even if it is ended at once.
 
-Public: Stop.
+Public: Stop, to_its_end.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 
-__all__ = ["Stop"]
+__all__ = ["Stop", "to_its_end"]
+
+T = TypeVar("T")
 
 
 class Stop:
@@ -34,3 +39,16 @@ class Stop:
         if self:
             wake()
         return lambda: self._watchers.pop(key, None) and None
+
+
+async def to_its_end(act: Awaitable[T]) -> T:
+    """What `act` gives, however often its waiter is cancelled meanwhile: the store must not be closed beneath it."""
+    task: asyncio.Task[T] = asyncio.ensure_future(_awaited(act))
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    return task.result()
+
+
+async def _awaited(act: Awaitable[T]) -> T:
+    return await act

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import tracemalloc
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -292,10 +293,48 @@ async def test_a_new_configuration_makes_a_new_connection_only_if_it_differs(tmp
         first = b.executor._connections["acme"]
         b.configure(pause_after=9)
         assert b.executor._connections["acme"] is first
-        from dataclasses import replace
-
         config = b.executor.config
         changed = replace(config.connections["acme"], settings={"x": 1})
         b.executor.configure(replace(config, connections={"acme": changed}))
         await b.run()
         assert b.executor._connections["acme"] is not first
+
+
+async def test_a_configuration_that_changes_while_a_connection_is_opened_is_the_one_it_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bench(World(), tmp_path, imported=False) as b:
+        config, bind = b.executor.config, b.store.bind_connection
+        changed = replace(config.connections["acme"], settings={"x": 1})
+
+        async def reloaded(*arguments: Any) -> None:
+            await bind(*arguments)
+            b.executor.configure(replace(config, connections={"acme": changed}))
+
+        monkeypatch.setattr(b.store, "bind_connection", reloaded)
+        await b.import_all()
+        assert b.executor._connections["acme"].config is changed
+
+
+async def test_a_run_that_is_just_being_started_is_not_overlooked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    world.place("items").put("a")
+    async with bench(world, tmp_path) as b:
+        starting, goes_on, start_run = asyncio.Event(), asyncio.Event(), b.store.start_run
+
+        async def slow(*arguments: Any) -> int:
+            starting.set()
+            await goes_on.wait()
+            return await start_run(*arguments)
+
+        monkeypatch.setattr(b.store, "start_run", slow)
+        submitted = asyncio.create_task(b.executor.submit(RunRequest("nightly")))
+        await starting.wait()
+        assert not b.executor.running()
+        begun = asyncio.create_task(b.executor.begun())
+        await asyncio.sleep(0)
+        goes_on.set()
+        assert [handle.run for handle in await begun] == [(await submitted).run]
+        await (await submitted).report()

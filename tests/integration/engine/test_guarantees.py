@@ -129,6 +129,36 @@ async def test_killed_between_pages_nothing_is_lost_or_twice(tmp_path: Path) -> 
         assert {row["version"] for row in b.records().values()} == {1}
 
 
+@pytest.mark.parametrize("step", ["run_counts", "finish_run"])
+async def test_a_run_that_is_abandoned_while_its_books_are_closed_closes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    world = World()
+    world.place("items").put(*letters(3))
+    async with bench(world, tmp_path) as b:
+        closing, goes_on = asyncio.Event(), asyncio.Event()
+        real = getattr(b.store, step)
+
+        async def slow(*arguments: Any, **named: Any) -> Any:
+            closing.set()
+            await goes_on.wait()
+            return await real(*arguments, **named)
+
+        monkeypatch.setattr(b.store, step, slow)
+        handle = await b.executor.submit(RunRequest("nightly"))
+        await closing.wait()
+        ending = asyncio.create_task(b.executor.drain(0))
+        for _ in range(3):  # an impatient operator
+            handle.abandon()
+            await asyncio.sleep(0.01)
+        assert not ending.done()
+        goes_on.set()
+        await ending
+        row = await b.store.get_run(handle.run or 0)
+        assert row is not None
+        assert (str(row.status), row.counts.new) == ("completed", 3)
+
+
 async def test_full_rounds_come_back_when_due_and_when_asked_for(tmp_path: Path) -> None:
     world = World()
     place = world.place("items")

@@ -1,10 +1,11 @@
 """When a sync rests, and what ends that."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from syncd.config.model import Config, ConnectionConfig, SyncConfig
 from syncd.control.alarms import Alarms
 from syncd.control.parts import Parts
 from syncd.control.pauses import Pauses
+from syncd.control.statuses import status
 from syncd.engine.executor import Executor, RunReport
 from syncd.engine.ports import Counts, RunError, RunScope, RunStatus, Trigger
 from syncd.engine.report import AUTH, DEFERRED
@@ -135,3 +137,31 @@ async def test_the_switch_wins_until_the_yaml_agrees(bench: Bench) -> None:
     await bench.pauses.adopt(off)
     assert (await bench.state()).enabled is None
     assert (await bench.pauses.switch(sync, True)).enabled is None  # nothing to say otherwise
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda bench: status(bench.parts, bench.pauses),
+        lambda bench: bench.pauses.refused_connections(),
+        lambda bench: bench.pauses.credential_works("one"),
+        lambda bench: bench.ended(RunStatus.FAILED, reason=AUTH),
+    ],
+    ids=["status", "refused", "works", "ended"],
+)
+async def test_a_reload_in_the_middle_of_a_question_does_not_mix_two_configurations(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Bench], Awaitable[Any]]
+) -> None:
+    config, states = bench.parts.config, bench.parts.store.sync_states
+    added = SyncConfig("new", "one", {"z": {}})
+
+    async def reloaded() -> Any:
+        found = await states()
+        bench.parts.config = replace(config, syncs={**config.syncs, "new": added})
+        return found
+
+    monkeypatch.setattr(bench.parts.store, "sync_states", reloaded)
+    answer = await ask(bench)
+    if answer:
+        assert [one["name"] for one in answer["syncs"]] == ["a", "b", "c"]
+    assert "new" in bench.parts.config.syncs

@@ -1,5 +1,6 @@
 """Starting syncs when they are due: restarts, reloads, pauses, clocks that jump."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -186,3 +187,27 @@ async def test_what_a_provider_put_off_is_tried_once_when_it_said() -> None:
     await scheduler.adopt(config(a=NIGHTLY))
     await bench.live(scheduler, 60)
     assert [moment for _, _, moment in bench.begun] == [again]
+
+
+async def test_a_reload_waits_for_the_look_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    scheduler = bench.scheduler()
+    await scheduler.adopt(config(a=MINUTE))
+    reading, goes_on = asyncio.Event(), asyncio.Event()
+    real = bench.due_states
+
+    async def slow(of: Config) -> Mapping[str, DueState]:
+        found = await real(of)
+        reading.set()
+        await goes_on.wait()
+        return found
+
+    monkeypatch.setattr(bench, "due_states", slow)
+    look = asyncio.create_task(scheduler.check())
+    await reading.wait()
+    reload = asyncio.create_task(scheduler.adopt(config(b=NIGHTLY)))
+    await asyncio.sleep(0)
+    goes_on.set()
+    await asyncio.gather(look, reload)
+    await bench.live(scheduler, 1)
+    assert bench.states["b"].next_due_at == START + timedelta(hours=2)
