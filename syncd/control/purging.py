@@ -61,10 +61,10 @@ class Purges:
         async with self._one:
             if target is not None:
                 await self._begin(connection, target)
-            task = self._start(target, events)
+            task = self._start(connection, target, events)
         while (event := await events.get()) is not None:
             yield event
-        await self._ended(task, connection)
+        await self._ended(task)
         yield {"event": "report", "report": {**before, "purged": True}, "exit_code": 0}
 
     async def resume(self) -> None:
@@ -81,7 +81,9 @@ class Purges:
                 except SyncdError as error:
                     self._tell(error)
                     return
-                self._finished.add(await self._parts.store.connection_name(target.connection))
+                name = await self._parts.store.connection_name(target.connection)
+                self._finished.add(name)
+                self._parts.executor.purged(name)
                 logger().warning("an interrupted purge is finished")
             self._failing = False
 
@@ -151,22 +153,25 @@ class Purges:
         except BackupUnderWay as error:
             raise _busy(error.message) from error
 
-    def _start(self, target: PurgeTarget | None, events: "asyncio.Queue[Event | None]") -> "asyncio.Task[None]":
-        task = asyncio.create_task(self._work(target, events), name="purge")
+    def _start(
+        self, connection: str, target: PurgeTarget | None, events: "asyncio.Queue[Event | None]"
+    ) -> "asyncio.Task[None]":
+        task = asyncio.create_task(self._work(connection, target, events), name="purge")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _work(self, target: PurgeTarget | None, events: "asyncio.Queue[Event | None]") -> None:
+    async def _work(self, connection: str, target: PurgeTarget | None, events: "asyncio.Queue[Event | None]") -> None:
         try:
             async with self._one:
                 if target is not None:
                     async for step in self._parts.store.erasure().finish(target):
                         events.put_nowait({"event": "progress", "what": step.what, "done": step.done})
         finally:
+            self._parts.executor.purged(connection)
             events.put_nowait(None)
 
-    async def _ended(self, task: "asyncio.Task[None]", connection: str) -> None:
+    async def _ended(self, task: "asyncio.Task[None]") -> None:
         try:
             await task
         except asyncio.CancelledError:
@@ -176,7 +181,6 @@ class Purges:
         except SyncdError as error:
             hint = error.hint or "syncd tries again by itself"
             raise ControlError(f"the purge is not finished: {error.message}", code=error.code, hint=hint) from error
-        self._parts.executor.forget(connection)
 
     def _tell(self, error: SyncdError) -> None:
         if not self._failing:

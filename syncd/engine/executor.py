@@ -174,6 +174,11 @@ class Executor:
         if connection in self._connections:
             self._connections[connection].forget()
 
+    def purged(self, connection: str) -> None:
+        """Forget what is remembered of stored rows: some are gone, and others may get their numbers."""
+        self._engine.listings.clear()
+        self.forget(connection)
+
     # -- runs
 
     async def submit(self, request: RunRequest) -> RunHandle:

@@ -82,6 +82,10 @@ class Busy(Exception):
         self.run = run
 
 
+class NotListed(LookupError):
+    """What stands under a partition's number in the store is not that partition: it is gone, or another's by now."""
+
+
 class Purging(Busy):
     """Data of the connection is being removed for good: nothing is read into it meanwhile."""
 
@@ -509,7 +513,10 @@ class Store(Protocol):
         now: datetime,
         plan: Callable[[PartitionState], RoundPlan],
     ) -> OpenRound:
-        """Take the lease, raise the fence, and begin (or go on with) a round as the pure `plan` says. Raises Busy."""
+        """Take the lease, raise the fence, and begin (or go on with) a round as the pure `plan` says.
+
+        Raises Busy, or NotListed if the row was purged since it was listed, its number given to another or not.
+        """
 
     async def plan_contents(self, rnd: OpenRound, blobs: Sequence[tuple[str, Blob]]) -> ContentPlan:
         """Which of these contents must be fetched: tag differs from the stored one, no journal, hash unknown."""

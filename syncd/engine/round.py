@@ -17,6 +17,7 @@ from syncd.engine.policy import Failure, decide, describe, with_hint
 from syncd.engine.ports import (
     Busy,
     Counts,
+    NotListed,
     OpenRound,
     PartitionState,
     Retry,
@@ -168,6 +169,8 @@ class _Reader:
                 f"the provider asked not to be asked before {error.until:%Y-%m-%d %H:%M:%S} UTC", wait
             )
             self.result.error = describe(throttle, **job.where)
+        except NotListed:  # purged since it was listed
+            self.result.outcome = Outcome.VANISHED
         except Busy as error:
             self.result.outcome = Outcome.LOST
             self.result.error = describe(_lost(str(error)), **job.where)

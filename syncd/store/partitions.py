@@ -9,6 +9,7 @@ from datetime import datetime
 
 from syncd.engine.ports import (
     Busy,
+    NotListed,
     OpenRound,
     PartitionRow,
     PartitionState,
@@ -39,7 +40,8 @@ STATE = (
     " OR EXISTS (SELECT 1 FROM quarantine q WHERE q.partition_id = p.id AND q.at >= p.full_at),"
     " p.full_at, p.resume, p.round_scan,"
     " p.round_began_at, p.round_options_digest, p.live, p.due_at, p.round_id, p.lease_owner, p.lease_run, p.fence,"
-    " p.gone_at FROM partition p WHERE p.id = ?"
+    " p.gone_at, c.name, s.name, p.holder, p.source_id FROM partition p JOIN stream s ON s.id = p.stream_id"
+    " JOIN connection c ON c.id = s.connection_id WHERE p.id = ?"
 )
 
 
@@ -184,8 +186,9 @@ def open_round(
     decide: Callable[[PartitionState], RoundPlan],
 ) -> OpenRound:
     row = tx.row(STATE, (partition.id,))
-    if row is None:
-        raise LookupError(f"there is no partition {partition.id}")
+    holder = 0 if partition.partition.shared else partition.account_id
+    if row is None or tuple(row[15:]) != (spec.connection, spec.info.name, holder, partition.partition.id):
+        raise NotListed(f"partition {partition.id} of {spec.connection}/{spec.info.name} is not stored any more")
     _check_lease(tx, owners, run, row, now)
     state = _state(tx, partition.id, row)
     plan = decide(state)

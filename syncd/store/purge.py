@@ -329,7 +329,18 @@ def erase_errors(tx: Tx, target: Target, names: Names, after: int) -> int:
         scope = f"DELETE FROM run_scope WHERE TRUE{_in('account_id', _everybody(tx, target))} AND run_id IN ({{}})"  # noqa: S608
         tx.run_within(scope, (), runs)
         forget_texts(tx, names, "run", "id", ("scope", "reason"), runs)
+        _forget_troubled(tx, names, runs)
     return int(runs[-1])
+
+
+def _forget_troubled(tx: Tx, names: Names, runs: Sequence[int]) -> None:
+    """A run's streams name the accounts that had trouble."""
+    for run, kept in list(tx.within("SELECT id, streams FROM run WHERE streams IS NOT NULL AND id IN ({})", (), runs)):
+        streams = loads(kept)
+        for entry in streams:
+            entry["troubled"] = [one for one in entry.get("troubled", ()) if not names.concern(None, one["account"])]
+        if (left := dumps(streams)) != kept:
+            tx.run("UPDATE run SET streams = ? WHERE id = ?", (left, run))
 
 
 def _everybody(tx: Tx, target: Target) -> Sequence[int]:

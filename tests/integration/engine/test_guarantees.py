@@ -858,3 +858,36 @@ async def test_excluded_partitions_are_not_read_and_not_deleted(tmp_path: Path) 
         report = await b.run()
         assert (str(report.status), report.counts.deleted) == ("completed", 0)
         assert len(place.rounds) == 1
+
+
+# -- what a purge leaves behind in memory
+
+
+@pytest.mark.parametrize("purged", [["ann@acme.example"], []], ids=["account", "connection"])
+@pytest.mark.parametrize("told", [False, True])
+async def test_rows_that_a_purge_numbers_anew_are_not_taken_for_others(
+    tmp_path: Path, purged: list[str], told: bool
+) -> None:
+    """SQLite gives the numbers of removed rows to new ones. `told`: this process has done the purge itself."""
+    world = World(StreamInfo("items"), StreamInfo("notes"))
+    world.people.append(Account("u2", "bob@acme.example", organization="acme"))
+    for stream in ("items", "notes"):
+        for person in ("u1", "u2"):
+            world.place(stream, person).put(f"{person} {stream}")
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        erasure = b.store.erasure()
+        target = await b.store.purge_target("acme", purged, [])
+        await erasure.begin(target)
+        async for _ in erasure.finish(target):
+            pass
+        if told:
+            b.executor.purged("acme")
+        world.people.reverse()
+        await b.import_all()
+        for scope in ({"streams": ("notes",), "accounts": ("bob@acme.example",)}, {"streams": ("notes",)}, {}):
+            report = await b.run(**scope)
+            assert (str(report.status), list(report.errors)) == ("completed", [])
+        for stream in ("items", "notes"):
+            found = {row["account"]: key for key, row in b.records(stream).items()}
+            assert found == {"ann@acme.example": f"u1 {stream}", "bob@acme.example": f"u2 {stream}"}

@@ -86,8 +86,8 @@ class Desk:
         self.number = self.run(self.store.start_run("all", "acme", Trigger.MANUAL, RunScope(), self.now()))
         return self.number
 
-    def finish(self, status: RunStatus = RunStatus.COMPLETED) -> None:
-        job = self.store.finish_run(self.number, status, self.now(), counts=Counts(), requests=0, streams=[])
+    def finish(self, status: RunStatus = RunStatus.COMPLETED, streams: Sequence[Mapping[str, Any]] = ()) -> None:
+        job = self.store.finish_run(self.number, status, self.now(), counts=Counts(), requests=0, streams=streams)
         self.run(job)
 
     def next_run(self) -> int:

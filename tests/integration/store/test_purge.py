@@ -64,7 +64,8 @@ def filled(make_desk: Any) -> Any:
     vaults(desk.folder, desk.store.cipher)("acme", None).save({"refresh_token": "Tokensecret"})
     while desk.run(desk.store.index_some()):
         pass
-    desk.finish()
+    troubled = [{"account": f"{name}@acme.example", "status": "refused"} for name in ("ann", "bob")]
+    desk.finish(streams=[{"stream": "files", "counts": {"new": 1}, "troubled": troubled}])
     return desk
 
 
@@ -136,6 +137,8 @@ def test_an_account_leaves_no_row_and_no_byte_and_the_other_one_everything(fille
     ):
         assert (filled.store.blob(hashlib.sha256(data).hexdigest()) is not None) is held
     assert filled.sql("SELECT count(*) FROM blob_hash") == [(3,)]
+    (files,) = filled.run(filled.store.get_run(filled.number)).streams
+    assert files["troubled"] == [{"account": "bob@acme.example", "status": "refused"}]
     for table in TABLES["partition_id"]:
         sql = f"SELECT count(*) FROM {table} WHERE partition_id NOT IN (SELECT id FROM partition)"
         assert filled.sql(sql) == [(0,)], table
