@@ -76,7 +76,7 @@ class AppriseChannel:
             raise ChannelFailed(_reason(str(error))) from error
         plugin = apprise.Apprise.instantiate(url.strip(), asset=_asset(apprise))
         if plugin is None:
-            raise ChannelFailed("Apprise cannot use this URL: `syncd validate` says more")
+            raise ChannelFailed("Apprise cannot use this URL: `syncd status` says more")
         _conceal_parts(plugin)
         kind = apprise.NotifyType.SUCCESS if telling.mood is Mood.GOOD else apprise.NotifyType.FAILURE
         with _Overheard() as heard:

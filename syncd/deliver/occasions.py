@@ -97,7 +97,7 @@ def _config_broken(facts: Situation) -> Iterator[Occasion]:
         count = len(facts.problems)
         listed = [f"{one.file}:{one.line}: {one.message}" for one in facts.problems[:SHOWN]]
         more = [f"and {count - SHOWN} more"] if count > SHOWN else []
-        text = "\n".join(["The last good configuration keeps running. `syncd validate` lists all:", *listed, *more])
+        text = "\n".join(["The last good configuration keeps running. `syncd status` lists all:", *listed, *more])
         yield Occasion("config", CONFIG_BROKEN, "the configuration folder is invalid", text)
 
 
@@ -110,7 +110,7 @@ def _credentials(facts: Situation) -> Iterator[Occasion]:
     for connection, names in resting.items():
         reason = facts.states[names[0]].reason or f"{connection}: the provider refuses it"
         text = (
-            f"{reason}. Paused: {_listed(names)}. Mend the credential: its syncs go on by themselves once it has changed"
+            f"{reason.rstrip('.')}. Paused: {_listed(names)}. Mend the credential: its syncs go on by themselves once it has changed"
             f" and works, or after `syncd resume {names[0]}`. More: syncd explain {AUTH_CODE}"
         )
         yield Occasion(
@@ -150,8 +150,11 @@ def _stale(facts: Situation, sync: SyncConfig) -> list[str]:
 def _not_fresh(facts: Situation, sync: SyncConfig, stale: Sequence[str]) -> Occasion:
     since = [at for stream in stale if (at := facts.oldest.get((sync.connection, stream)))]
     when = f" since {min(since):%Y-%m-%d %H:%M} UTC" if since else ""
-    what = f"{_listed(stale)}: not complete{when}" if stale else "not complete, and paused meanwhile"
-    text = f"{what}, which is longer than twice its interval. Look at `syncd status` and `syncd history {sync.name}`."
+    longer = ", which is longer than twice its interval"
+    what = (
+        f"{_listed(stale)}: not complete{when}{longer}" if stale else "It was not complete in time, and is paused now"
+    )
+    text = f"{what}. Look at `syncd status` and `syncd history {sync.name}`."
     return Occasion(f"not_fresh:{sync.name}", NOT_FRESH, f"{sync.name} is not fresh", text)
 
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from syncd.control.control import Control
 from syncd.control.errors import USAGE, ControlError
@@ -36,13 +37,13 @@ def create_app(control: Control, stop: asyncio.Event, version: str, access: Acce
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
-        max_body_size=LARGEST_BODY,
     )
     app.add_exception_handler(ControlError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY)  # FastAPI's own would stand outside of
     sessions = Sessions(access)
-    app.add_middleware(Guard, access=access, sessions=sessions)
+    app.add_middleware(Guard, access=access, sessions=sessions)  # the guard, and answer strangers
     _add_health(app, control)
     login.mount(app, access, sessions)
     api.mount(app, control, stop)

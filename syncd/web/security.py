@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -51,6 +51,16 @@ HEADERS = {
 log = logger()
 
 
+TOO_LARGE = refusal(
+    ControlError(
+        "the request is larger than what this is for",
+        hint="a folder to plan or validate may have 32 MiB, all else 1 MiB",
+        exit_code=USAGE,
+        status=413,
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Caller:
     """Who asks; a `refused` one is told so."""
@@ -72,16 +82,20 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        headers, started = Headers(scope=scope), False
+        headers, started, too_large = Headers(scope=scope), False, False
 
         async def sending(message: Message) -> None:
-            nonlocal started
+            nonlocal started, too_large
             if message["type"] == "http.response.start":
-                started = True
+                started, too_large = True, message["status"] == 413 and not _is_json(message)
+                if too_large:  # the web framework says it in words of its own
+                    message = {**message, "headers": list(TOO_LARGE.raw_headers)}
                 answer = MutableHeaders(scope=message)
                 if scope["path"].startswith(ASSETS):
                     answer.setdefault("cache-control", "no-cache")  # kept, and asked for whether it is another by now
                 _harden(answer)
+            elif too_large:
+                message = {**message, "body": TOO_LARGE.body}
             await send(message)
 
         try:
@@ -148,9 +162,11 @@ class Guard:
     def _turned_away(self, scope: Scope, headers: Headers, caller: _Caller) -> Response:
         if caller.refused is not None:
             return refusal(caller.refused)
-        if scope["method"] in SAFE and wants_page(scope["path"], headers):
+        if wants_page(scope["path"], headers):
             query = scope["query_string"].decode("latin-1")
             there = scope["path"] + (f"?{query}" if query else "")
+            if scope["method"] not in SAFE:  # a form of a page whose session is over: back to that page
+                there = urlsplit(headers.get("referer", "")).path or "/"
             plain = there == "/"
             return RedirectResponse("/login" if plain else f"/login?next={quote(there, safe='/')}", status_code=303)
         given = "authorization" in headers
@@ -279,6 +295,10 @@ def _is_address(host: str) -> bool:
         return bool(ip_address(host))
     except ValueError:
         return False
+
+
+def _is_json(message: Message) -> bool:
+    return Headers(raw=message["headers"]).get("content-type", "").startswith("application/json")
 
 
 def _harden(headers: MutableHeaders) -> None:

@@ -3,7 +3,7 @@
 Public: Sessions, Session, csrf_token, COOKIE, same_origin.
 
 The cookie holds a random session id and when it was made, signed with a key that comes from the token: another token
-ends all sessions. Nothing of it is kept here but the ids of those who logged out.
+ends all sessions, and so does another start of the daemon: it does not know any more who logged out.
 """
 
 import hmac
@@ -46,6 +46,7 @@ class Sessions:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._start = secrets.token_hex(16)
         self._ended: OrderedDict[str, None] = OrderedDict()
 
     def begin(self) -> str:
@@ -70,7 +71,7 @@ class Sessions:
         return _Signer(self._derived("session"), self._access.clock)
 
     def _derived(self, purpose: str) -> bytes:
-        return hmac.digest(self._access.token().encode(), f"syncd {purpose}".encode(), sha256)
+        return hmac.digest(self._access.token().encode(), f"syncd {self._start} {purpose}".encode(), sha256)
 
 
 class _Signer(TimestampSigner):

@@ -5,8 +5,14 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from syncd.control.running import Runs
+from syncd.engine.ports import RunRow
 from tests.system.site import SYNCD, FakeSite, notes
 
 COUNTS = {"new", "updated", "unchanged", "deleted", "failed", "held", "pending", "skipped"}
@@ -191,7 +197,9 @@ def test_ctrl_c_ends_the_run_after_its_page(site: FakeSite) -> None:
     busy = site.run("sync", "nightly", "--full", code=75)
     assert "SYN-RUN-003" in busy.stderr
     process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    assert process.stderr is not None
+    while "ending after the page in hand" not in process.stderr.readline():
+        assert process.poll() is None
     site.gate.touch()
     assert process.wait(20) == 130
     (run,) = site.json("history", "nightly")
@@ -199,17 +207,23 @@ def test_ctrl_c_ends_the_run_after_its_page(site: FakeSite) -> None:
     site.run("sync", "nightly")
 
 
-def test_a_run_of_another_process_is_followed_if_it_covers_what_is_asked(site: FakeSite) -> None:
+def test_a_run_of_another_process_is_followed_if_it_covers_what_is_asked(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.run("import", "acme")
     site.save(gate=str(site.gate))
     first = site.start("sync", "nightly", "--json")
     _until(lambda: site.json("history", "nightly"))
-    second = site.start("sync", "nightly", "--account", "ann@acme.example", "--json")
-    time.sleep(4)
-    site.gate.touch()
-    runs = [json.loads(process.communicate(timeout=30)[0]) for process in (first, second)]
-    assert [run["run"] for (run,) in runs] == [1, 1]
-    assert [process.returncode for process in (first, second)] == [0, 0]
+    follow = Runs._poll
+
+    def following(self: Runs, row: RunRow) -> AsyncIterator[dict[str, Any]]:
+        site.gate.touch()  # the first one goes on only now
+        return follow(self, row)
+
+    monkeypatch.setattr(Runs, "_poll", following)
+    (second,) = site.json("sync", "nightly", "--account", "ann@acme.example")
+    (own,) = json.loads(first.communicate(timeout=30)[0])
+    assert (own["run"], second["run"], first.returncode) == (1, 1, 0)
 
 
 def _until(condition: object) -> None:

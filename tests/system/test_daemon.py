@@ -56,7 +56,7 @@ def test_it_drains_within_the_page_on_sigterm(daemon: Daemon, site: FakeSite) ->
     run = daemon.http.post("/syncs/nightly/runs", json={}).json()["run"]
     daemon.until(lambda: daemon.http.get(f"/runs/{run}").json()["counts"]["new"])
     daemon.process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+    daemon.until(lambda: "stopping" in daemon.log.read_text())
     site.gate.touch()
     assert daemon.process.wait(20) == 0
     site.save(gate=None)

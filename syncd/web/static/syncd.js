@@ -15,7 +15,8 @@ async function refresh() {
   if (!live || document.hidden) return;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, credentials: "same-origin" });
-    if (!answer.ok || answer.redirected) return; // logged out, or gone: the next click will say so
+    if (answer.redirected) location.assign(answer.url); // the session is over: to the login, and back here
+    if (!answer.ok || answer.redirected) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("live");
     if (fresh) {
@@ -132,6 +133,7 @@ document.addEventListener("submit", async (event) => {
       headers: { accept: "application/json" },
       credentials: "same-origin",
     });
+    if (answer.status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.message);
     await refresh();

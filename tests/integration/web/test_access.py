@@ -87,7 +87,9 @@ async def test_a_browser_is_shown_to_the_login_and_back(web: Web) -> None:
         assert answer.headers["location"] == "/login?next=/records%3Fconnection%3Dacme%26text%3Da%2520b"
         assert (await client.get("/")).headers["location"] == "/login"
         assert (await client.get("/api/v1/status")).status_code == 401
-        assert (await client.post("/syncs/nightly/run")).status_code == 401
+        assert (await client.post("/syncs/nightly/run")).headers["location"] == "/login"
+        forms = {"accept": "application/json"}
+        assert (await client.post("/syncs/nightly/run", headers=forms)).status_code == 401
 
 
 def test_a_made_token_is_for_its_owner_only_and_stays(tmp_path: Path) -> None:

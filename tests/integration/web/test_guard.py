@@ -197,14 +197,18 @@ def _break(app: FastAPI, error: Exception) -> None:
 async def test_bodies_have_a_limit_and_folders_a_wider_one(web: Web) -> None:
     async with web.client() as client:
         large = {"connection": "x" * (1 << 20)}
-        assert (await client.post("/api/v1/check", json=large)).status_code == 413
+        refused = await client.post("/api/v1/check", json=large)
+        assert refused.status_code == 413
+        assert refused.json()["message"] == "the request is larger than what this is for"
+        assert refused.headers["x-content-type-options"] == "nosniff"
+        assert (await client.post("/api/v1/check", json=large, headers={"host": "evil.example"})).status_code == 421
 
         async def drip() -> AsyncIterator[bytes]:
             for _ in range(40):
                 yield b"x" * (1 << 15)
 
         chunked = await client.post("/api/v1/check", content=drip(), headers={"content-type": "application/json"})
-        assert chunked.status_code == 413
+        assert (chunked.status_code, bool(chunked.json()["message"])) == (413, True)
         folder = {"folder": "/x", "files": {f"{n}.yaml": "# " + "x" * 900_000 for n in range(3)}}
         assert (await client.post("/api/v1/validate", json=folder)).status_code == 200
 

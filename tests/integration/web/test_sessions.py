@@ -1,12 +1,15 @@
 """Browsers: logging in, staying, leaving, and requests that other sites forge."""
 
+import re
+
 import httpx
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from syncd.web.sessions import COOKIE, Sessions
-from tests.integration.web.conftest import HERE, Web
+from syncd.web.sessions import COOKIE
+from tests.integration.web.conftest import HERE, Web, served
+from tests.system.site import FakeSite
 
 pytestmark = pytest.mark.anyio
 
@@ -15,10 +18,11 @@ async def _login(web: Web, client: httpx.AsyncClient, **more: str) -> httpx.Resp
     return await client.post("/login", data={"token": web.access.token(), **more}, headers={"origin": HERE})
 
 
-def _csrf(web: Web, client: httpx.AsyncClient) -> str:
-    session = Sessions(web.access).read(client.cookies[COOKIE])
-    assert session is not None
-    return session.csrf
+async def _csrf(client: httpx.AsyncClient) -> str:
+    """What the forms of the session's pages carry."""
+    found = re.search(r'name="csrf" value="([0-9a-f]+)"', (await client.get("/")).text)
+    assert found is not None
+    return found[1]
 
 
 async def test_the_token_opens_a_session_in_a_closed_cookie(web: Web) -> None:
@@ -81,7 +85,7 @@ async def test_logging_out_ends_the_session_also_for_who_kept_the_cookie(web: We
     async with web.client(token=False) as client:
         await _login(web, client)
         cookie = client.cookies[COOKIE]
-        answer = await client.post("/logout", data={"csrf": _csrf(web, client)}, headers={"origin": HERE})
+        answer = await client.post("/logout", data={"csrf": await _csrf(client)}, headers={"origin": HERE})
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
         assert COOKIE not in client.cookies
     async with web.client(token=False, headers={"cookie": f"{COOKIE}={cookie}"}) as kept:
@@ -110,7 +114,7 @@ async def test_what_a_session_changes_needs_proof_of_its_own_page(web: Web) -> N
     path = "/api/v1/syncs/nightly/disable"
     async with web.client(token=False) as client:
         await _login(web, client)
-        csrf = _csrf(web, client)
+        csrf = await _csrf(client)
         refused = [
             await client.post(path),
             await client.post(path, headers={"x-csrf-token": "wrong"}),
@@ -139,7 +143,7 @@ async def test_a_csrf_token_of_another_session_is_none(web: Web) -> None:
     async with web.client(token=False) as one, web.client(token=False) as two:
         await _login(web, one)
         await _login(web, two)
-        headers = {"x-csrf-token": _csrf(web, two)}
+        headers = {"x-csrf-token": await _csrf(two)}
         assert (await one.post("/api/v1/syncs/nightly/disable", headers=headers)).status_code == 403
 
 
@@ -148,7 +152,7 @@ async def test_a_body_that_was_looked_into_still_reaches_the_page(web: Web) -> N
     async with web.client(token=False) as client:
         await _login(web, client)
         headers = {"content-type": "application/x-www-form-urlencoded"}
-        body = f"csrf={_csrf(web, client)}&" + "x=1&" * 50_000
+        body = f"csrf={await _csrf(client)}&" + "x=1&" * 50_000
         answer = await client.post("/api/v1/syncs/nightly/runs", content=body, headers=headers)
         assert answer.status_code == 422  # read to its end, and no JSON
         answer = await client.post("/api/v1/syncs/nightly/runs", content=body + "x" * (1 << 20), headers=headers)
@@ -175,3 +179,18 @@ async def test_neither_token_nor_cookie_is_logged(web: Web) -> None:
     assert any("wrong token" in entry["event"] for entry in logged)
     for secret in ("a-wrong-token-to-see", web.access.token(), cookie):
         assert secret not in repr(logged)
+
+
+async def test_a_session_that_was_ended_stays_so_over_a_restart(site: FakeSite) -> None:
+    async with served(site) as web, web.client(token=False) as client:
+        await _login(web, client)
+        cookie = client.cookies[COOKIE]
+        await client.post("/logout", data={"csrf": await _csrf(client)})
+    async with served(site) as web, web.client(token=False, headers={"cookie": f"{COOKIE}={cookie}"}) as client:
+        assert (await client.get("/api/v1/status")).status_code == 401
+
+
+async def test_a_form_of_a_page_whose_session_is_over_leads_to_the_login_and_back(web: Web) -> None:
+    async with web.client(token=False, headers={"accept": "text/html", "referer": f"{HERE}/runs/3?x=1"}) as client:
+        answer = await client.post("/syncs/nightly/run", data={"csrf": "x"}, headers={"origin": HERE})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=/runs/3")
