@@ -212,9 +212,10 @@ class PacedClient(httpx.AsyncClient):
             except TooLong:
                 raise
             except (RateLimited, Transient) as caught:  # out of the sign-in: the request itself was not sent
-                self.signing_in = False
+                asked_at, self.signing_in = self.signed_in_at if self.signing_in else None, False
                 if isinstance(caught, RateLimited):
-                    self._block(self.hub.pacing.tokens, caught, self.signed_in_at)
+                    self._block(self.hub.pacing.tokens, caught, asked_at)
+                    await self._open(self.hub.pacing.tokens)  # here too: a sign-in may refuse before it asks anybody
                     continue
                 repeat, error = True, caught
             except BROKEN as caught:

@@ -370,6 +370,38 @@ async def test_a_token_endpoint_that_throttles_too_long_defers() -> None:
     assert len(desk.wire.asked) == 1
 
 
+class Sparing(httpx.Auth):
+    """Refuses by itself, before any request, until `open_at`: a provider grants so many tokens in so many minutes."""
+
+    def __init__(self, desk: Desk, open_at: float, *, tells: bool) -> None:
+        self.clock, self.open_at, self.tells, self.asked = desk.clock, desk.clock.monotonic() + open_at, tells, 0
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        self.asked += 1
+        assert self.asked < 100, "asked again and again"
+        left = self.open_at - self.clock.monotonic()
+        if left > 0:
+            raise RateLimited("no more tokens now", left if self.tells else None)
+        yield request
+
+
+@pytest.mark.parametrize(("tells", "times"), [(True, 2), (False, 8)])
+async def test_a_sign_in_that_refuses_by_itself_is_waited_out(tells: bool, times: int) -> None:
+    desk = Desk(answer())
+    desk.hub.auth = auth = Sparing(desk, 100.0, tells=tells)
+    assert (await desk.view().get("https://api.test/")).status_code == 200
+    assert auth.asked <= times
+    assert desk.wire.times[0] >= 100.0
+
+
+async def test_a_sign_in_that_refuses_by_itself_for_too_long_defers() -> None:
+    desk = Desk(answer())
+    desk.hub.auth = auth = Sparing(desk, 600.0, tells=True)
+    with pytest.raises(TooLong):
+        await desk.view().get("https://api.test/")
+    assert (auth.asked, desk.wire.asked) == (1, [])
+
+
 async def test_a_failing_token_endpoint_is_tried_again_also_for_a_post() -> None:
     desk = Desk(answer(), auth=TokenAuth([Transient("down"), None]))
     assert (await desk.view().post("https://api.test/x")).status_code == 200
