@@ -108,9 +108,11 @@ def run_daemon(folder: Path, state: Path, *, grace: float) -> int:
 
 
 def prepare_state(state: Path) -> None:
-    """Make the state directory, 0750. Raises ControlError if it cannot be used."""
+    """Make the state directory, 0750, or take an empty one. Raises ControlError if it cannot be used."""
     try:
         state.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if state.stat().st_uid == os.geteuid() and not any(state.iterdir()):  # made for us; others may have other uses
+            state.chmod(0o750)
         usable = os.access(state, os.R_OK | os.W_OK | os.X_OK)
     except OSError as error:
         raise _unusable(state, error.strerror or "error") from error

@@ -24,6 +24,15 @@ def test_the_socket_is_for_owner_and_group_in_a_closed_directory(daemon: Daemon,
     assert stat.S_IMODE(os.stat(site.state).st_mode) == 0o750
 
 
+def test_an_empty_directory_that_was_made_for_it_is_closed_and_one_in_use_is_left(site: FakeSite) -> None:
+    site.state.mkdir(mode=0o755)
+    with site.daemon():
+        assert stat.S_IMODE(os.stat(site.state).st_mode) == 0o750
+    site.state.chmod(0o755)
+    site.run("accounts", "acme")
+    assert stat.S_IMODE(os.stat(site.state).st_mode) == 0o755
+
+
 def test_sigterm_and_sigint_end_it_with_0_and_take_the_socket_along(site: FakeSite) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with site.daemon() as running:
