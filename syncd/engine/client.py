@@ -93,6 +93,15 @@ class _Slot:
 _reading: ContextVar[_Slot | None] = ContextVar("syncd_reading", default=None)
 
 
+def _too_long(seconds: float) -> TooLong:
+    text = f"the provider asks to wait {seconds:.0f} s, more than limits.max_wait allows in one run"
+    return TooLong(text, seconds)
+
+
+class _TokensBlocked(Exception):
+    """The token endpoint has said "later": nothing was sent. Whoever signs in holds a lock, so nobody waits there."""
+
+
 class _NoCookies(httpx.Cookies):
     """Takes none: they would travel from one account's requests to another's."""
 
@@ -202,7 +211,7 @@ class PacedClient(httpx.AsyncClient):
             try:
                 response = await self._once(request, stream, auth)
                 if self.signing_in:
-                    self.signing_in, self.hub.pacing.tokens.throttled = False, 0
+                    self._signed_in()
                 later = self.hub.retryable(response) if response.status_code >= 400 else None
                 if later is None:
                     self._went_well(request, response)
@@ -211,11 +220,14 @@ class PacedClient(httpx.AsyncClient):
                 error = later
             except TooLong:
                 raise
+            except _TokensBlocked:
+                await self._open_tokens()
+                continue
             except (RateLimited, Transient) as caught:  # out of the sign-in: the request itself was not sent
                 asked_at, self.signing_in = self.signed_in_at if self.signing_in else None, False
                 if isinstance(caught, RateLimited):
                     self._block(self.hub.pacing.tokens, caught, asked_at)
-                    await self._open(self.hub.pacing.tokens)  # here too: a sign-in may refuse before it asks anybody
+                    await self._open_tokens()
                     continue
                 repeat, error = True, caught
             except BROKEN as caught:
@@ -327,10 +339,7 @@ class PacedClient(httpx.AsyncClient):
         while (until := budget.blocked_until) > (now := self.hub.clock.monotonic()):
             more = until - max(now, self._charged_until)
             if self.waited + more > self.max_wait:
-                raise TooLong(
-                    f"the provider asks to wait {until - now:.0f} s, more than limits.max_wait allows in one run",
-                    until - now,
-                )
+                raise _too_long(until - now)
             if more > 0:
                 self.waited += more
                 self._charged_until = until
@@ -345,6 +354,21 @@ class PacedClient(httpx.AsyncClient):
                     await self.place.come_back()
                 finally:
                     self.waiting -= 1
+
+    async def _open_tokens(self) -> None:
+        """Wait until tokens may be asked for. All who need one wait at the same time, and `max_wait` goes for all together:
+        an endpoint that puts everybody off again and again would hold each of thousands of partitions for so long.
+        """
+        tokens, now = self.hub.pacing.tokens, self.hub.clock.monotonic()
+        if tokens.troubled_since is None:
+            tokens.troubled_since = now
+        if tokens.blocked_until - tokens.troubled_since > self.max_wait:
+            raise _too_long(tokens.blocked_until - now)
+        await self._open(tokens)
+
+    def _signed_in(self) -> None:
+        self.signing_in = False
+        self.hub.pacing.tokens.throttled, self.hub.pacing.tokens.troubled_since = 0, None
 
     async def _sleep(self, seconds: float) -> None:
         self.waiting += 1
@@ -367,7 +391,7 @@ class PacedClient(httpx.AsyncClient):
 
 
 class _Door(httpx.AsyncBaseTransport):
-    """The last step before the wire: counts, and makes token requests wait while the token endpoint is blocked."""
+    """The last step before the wire: counts, and sends no token request while the token endpoint is blocked."""
 
     def __init__(self, view: PacedClient, wire: httpx.AsyncBaseTransport) -> None:
         self._view = view
@@ -381,8 +405,12 @@ class _Door(httpx.AsyncBaseTransport):
     async def _sign_in(self, request: httpx.Request) -> httpx.Response:
         view = self._view
         view.hub.guard.admit(request.url)
-        await view._open(view.hub.pacing.tokens)
-        view.signed_in_at = view.hub.clock.monotonic()
+        tokens, now = view.hub.pacing.tokens, view.hub.clock.monotonic()
+        if tokens.blocked_until > now:
+            raise _TokensBlocked
+        if now - tokens.blocked_until > view.max_wait:
+            tokens.troubled_since = None  # that was another time
+        view.signed_in_at = now
         view.signing_in = True
         return await self._ask(request)
 

@@ -41,7 +41,7 @@ def effective_limits(built_in: Limits, limits: ConnectionLimits) -> Limits:
 class Budget:
     """One meter. Times are those of the injected clock's `monotonic`."""
 
-    __slots__ = ("_gap", "_next", "blocked_until", "gate", "throttled", "wave_at")
+    __slots__ = ("_gap", "_next", "blocked_until", "gate", "throttled", "troubled_since", "wave_at")
 
     def __init__(self, rate: float | None, concurrency: int) -> None:
         self._gap = 0.0 if rate is None else 1.0 / rate
@@ -49,6 +49,7 @@ class Budget:
         self.blocked_until = 0.0
         self.gate = asyncio.Semaphore(max(1, concurrency))
         self.throttled = 0  # answers "slow down" without a time since the last good one
+        self.troubled_since: float | None = None  # token requests only: when the first of them was put off
         self.wave_at = float("-inf")  # when the block was set; what was sent before is an echo
 
     def reserve(self, now: float) -> float:

@@ -370,6 +370,45 @@ async def test_a_token_endpoint_that_throttles_too_long_defers() -> None:
     assert len(desk.wire.asked) == 1
 
 
+class OneAtATime(TokenAuth):
+    """As `TokenSignIn` does it: whoever asks for a token keeps the others from asking."""
+
+    def __init__(self, error: list[Exception | None]) -> None:
+        super().__init__(error)
+        self.lock = asyncio.Lock()
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        async with self.lock:
+            if not self.token:
+                answer = yield httpx.Request("POST", "https://token.test/")
+                await answer.aread()
+                if self.error:
+                    raise self.error.pop(0) or AssertionError
+                self.token = "t"
+        yield request
+
+
+async def test_all_who_need_a_token_wait_at_the_same_time() -> None:
+    desk = Desk(answer(), auth=OneAtATime([RateLimited(retry_after=40)]))
+    views = [desk.view(Account(f"u{n}", f"p{n}@acme.example")) for n in range(12)]
+    assert {one.status_code for one in await asyncio.gather(*[one.get("https://api.test/x") for one in views])} == {200}
+    assert desk.clock.monotonic() - 1000.0 == 40.0
+    assert sum(one.url.host == "token.test" for one in desk.wire.asked) == 2
+
+
+async def test_a_token_endpoint_that_puts_off_again_and_again_is_waited_for_once_by_all_together() -> None:
+    desk = Desk(answer(), auth=OneAtATime([RateLimited(retry_after=8)] * 1000))
+    for wave in range(3):
+        views = [desk.view(Account(f"u{n}", f"p{n}@acme.example"), max_wait=20.0) for n in range(12)]
+        ends = await asyncio.gather(*[one.get("https://api.test/x") for one in views], return_exceptions=True)
+        assert {type(end) for end in ends} == {TooLong}, wave
+    assert desk.clock.monotonic() - 1000.0 <= 24.0
+    assert len(desk.wire.asked) <= 4
+    desk.clock.advance(600)
+    desk.hub.auth.error[:] = [RateLimited(retry_after=8)]  # type: ignore[union-attr]
+    assert (await desk.view(max_wait=20.0).get("https://api.test/x")).status_code == 200  # another time
+
+
 class Sparing(httpx.Auth):
     """Refuses by itself, before any request, until `open_at`: a provider grants so many tokens in so many minutes."""
 
