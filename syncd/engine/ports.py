@@ -319,6 +319,7 @@ class Pending:
     misses: int
     run: int
     empty_listing: bool = False
+    partition: Partition = field(default_factory=Partition)  # as stored; it may be gone by now
 
 
 @dataclass(frozen=True, slots=True)

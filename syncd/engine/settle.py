@@ -145,10 +145,11 @@ async def _settle_by_get(
     answers = Answers()
     for partition_id, group in groupby(sorted(proposed, key=_by_partition), _by_partition):
         ours = list(group)
+        where = partitions.get(partition_id, ours[0].partition)  # gone, or its round failed: it is asked all the same
         for start in range(0, len(ours), ASKED):
             if not run.stop:
                 chunk = ours[start : start + ASKED]
-                await _get(run, work, account, partitions.get(partition_id), chunk, answers)
+                await _get(run, work, account, where, chunk, answers)
     for partition_id, partition in partitions.items():
         if partition.id in answers.elsewhere and not run.stop:
             await look(partition_id, Scan.FULL)
@@ -163,12 +164,11 @@ async def _get(
     run: RunWork,
     work: StreamWork,
     account: AccountRow,
-    partition: Partition | None,
+    partition: Partition,
     proposed: Sequence[Pending],
     answers: Answers,
 ) -> None:
     wanted = {one.source_id: one.record_id for one in proposed}
-    here = None if partition is None else partition.id
     ctx = run.context(work, account, partition)
 
     async def question() -> Answers:
@@ -177,7 +177,7 @@ async def _get(
             if item.source_id not in wanted:
                 raise ProtocolError(f"get() answered for {item.source_id!r}, which it was not asked for")
             (found.gone if isinstance(item, Tombstone) else found.alive).add(wanted[item.source_id])
-            if isinstance(item, Record) and item.partition is not None and item.partition != here:
+            if isinstance(item, Record) and item.partition is not None and item.partition != partition.id:
                 found.elsewhere.add(item.partition)
         return found
 

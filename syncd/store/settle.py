@@ -17,6 +17,7 @@ from syncd.engine.ports import (
     SettleView,
     StreamSpec,
 )
+from syncd.sdk import Partition
 
 from . import ledger
 from .accounts import stream_id
@@ -29,7 +30,7 @@ __all__ = ["approve", "held", "held_sets", "reject", "settle"]
 
 PROPOSED = (
     "SELECT d.record_id, r.source_id, d.partition_id, d.origin, d.state, d.mark, d.misses, d.run_id, d.empty_listing,"
-    " d.ledger, d.ledger_run FROM pending_deletion d JOIN record r ON r.id = d.record_id"
+    " d.ledger, d.ledger_run, p.source_id, p.shared FROM pending_deletion d JOIN record r ON r.id = d.record_id"
     " JOIN partition p ON p.id = d.partition_id WHERE p.account_id = ? AND p.stream_id = ? ORDER BY d.record_id"
 )
 PARTITIONS = (
@@ -55,7 +56,7 @@ def settle(
         return SettleOutcome(Counts(), {})
     counted = {row[0]: row[9] if row[10] == run else NOT_COUNTED for row in rows}
     still = {row[0] for row in rows if row[4] == PendingState.HELD.value}
-    plan = decide(_view(tx, run, spec, account_id, stream, [_pending(row[:9]) for row in rows]))
+    plan = decide(_view(tx, run, spec, account_id, stream, [_pending(row) for row in rows]))
     counts = Counts()
     doomed = [key for key in plan.delete if key in counted]
     # A tombstone for what is held already was counted as `pending`: it is held again, whether the plan says so or not.
@@ -72,9 +73,10 @@ def settle(
 
 
 def _pending(row: Row) -> Pending:
-    record, source_id, partition, origin, state, mark, misses, run, empty = row
+    record, source_id, partition, origin, state, mark, misses, run, empty, _, _, place, shared = row
     origin, state = PendingOrigin(origin), PendingState(state)
-    return Pending(record, source_id, partition, origin, state, mark, misses, run, bool(empty))
+    where = Partition(place, shared=bool(shared))
+    return Pending(record, source_id, partition, origin, state, mark, misses, run, bool(empty), where)
 
 
 def _view(tx: Tx, run: int, spec: StreamSpec, account_id: int, stream: int, proposed: Sequence[Pending]) -> SettleView:

@@ -98,3 +98,28 @@ async def test_an_answer_to_another_question_is_no_answer(tmp_path: Path) -> Non
         report = await b.run()
         assert [entry.code for entry in report.errors] == ["SYN-PROTO-001"]
         assert set(b.records("boxes")) == {"a", "b", "c"}
+
+
+async def test_get_is_told_the_partition_also_of_one_that_is_gone_or_was_not_read_through(tmp_path: Path) -> None:
+    asked: list[str | None] = []
+
+    class Told(PartedStream):
+        async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
+            asked.append(None if ctx.partition is None else ctx.partition.id)
+            for key in ids:
+                yield Tombstone(key)
+
+    world = World(BOXES, kinds={"boxes": Told})
+    old, torn = (world.place("boxes", partition=name) for name in ("old", "torn"))
+    old.put("a")
+    torn.put("b", *[f"c{n}" for n in range(6)])
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        del world.places["boxes", "u1", "old"]
+        torn.drop("b")
+        torn.put(*[f"c{n}" for n in range(6)])
+        torn.faults = {torn.asked + 1: Transient("down", exhausted=True)}  # after the page with the tombstone
+        report = await b.run()
+        assert sorted(str(one) for one in asked) == ["old", "torn"]
+        assert {error.code for error in report.errors} == {"SYN-NET-001"}
+        assert set(b.records("boxes")) == {f"c{n}" for n in range(6)}
