@@ -37,7 +37,7 @@ __all__ = ["assembled", "run_daemon"]
 
 SOCKET, LOCK = "syncd.sock", "daemon.lock"
 DUE_CHECK, RETENTION = timedelta(seconds=1), timedelta(hours=6)
-INDEX = timedelta(seconds=1)
+INDEX, ABANDONED = timedelta(seconds=1), timedelta(seconds=2)
 NOTICES, CREDENTIALS, LOOK_AGAIN = timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30)
 LAST_WORDS = 10.0  # seconds that a command may take at its end to tell operators
 M_ARENA_MAX = -8  # malloc.h
@@ -286,6 +286,7 @@ class _Daemon:
         chores.every(DUE_CHECK, "due check", control.scheduler.check)
         chores.every(INDEX, "search index", control.browse.index_search)
         chores.every(NOTICES, "notices", control.alarms.tick)
+        chores.every(ABANDONED, "runs of dead processes", lambda: _close_abandoned(control))
         chores.every(CREDENTIALS, "refused credentials", lambda: _try_credentials(control))
         chores.every(LOOK_AGAIN, "look again at an invalid folder", lambda: _look_again(control))
         chores.every(LOOK_AGAIN, "interrupted purges", control.purges.resume)
@@ -342,6 +343,10 @@ def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
 async def _try_credentials(control: Control) -> None:
     if await control.credentials.look():
         control.alarms.nudge()
+
+
+async def _close_abandoned(control: Control) -> None:
+    await control.parts.store.close_abandoned(control.parts.clock.now())
 
 
 async def _look_again(control: Control) -> None:

@@ -12,6 +12,7 @@ from syncd.engine.executor import Busy, RunHandle, RunReport, RunRequest, Unknow
 from syncd.engine.log import logger
 from syncd.engine.ports import Counts, Purging, RunRow, RunScope, RunStatus, Trigger
 from syncd.engine.report import RELOAD
+from syncd.store import StoreUnusable
 
 from .errors import BUSY, USAGE, ControlError
 from .parts import Parts
@@ -84,6 +85,7 @@ class Runs:
         return row
 
     async def cancel(self, run: int) -> RunRow:
+        await self._parts.store.close_abandoned(self._parts.clock.now())
         row = await self.row(run)
         if row.status is not RunStatus.RUNNING:
             raise ControlError(f"run {run} is over: {row.status}", hint=f"`syncd show {run}`", status=409)
@@ -128,6 +130,8 @@ class Runs:
             await self._ended(await handle.report(), handle.request.scope)
         except asyncio.CancelledError:
             raise
+        except StoreUnusable as error:  # it goes on when the store does; those who follow the run are told
+            logger().error("a run's end could not be stored", sync=handle.sync, run=handle.run, error=str(error))
         except Exception as error:
             logger().error("what follows a run's end failed", sync=handle.sync, run=handle.run, exc_info=error)
 
@@ -165,6 +169,7 @@ class Runs:
             streams = await self._ledger(row.id)
             yield {"event": "progress", "run": row.id, "streams": streams}
             await self._parts.clock.sleep(POLL)
+            await self._parts.store.close_abandoned(self._parts.clock.now())  # its process may be gone
             row = await self.row(row.id)
         report = RunReport.of(row)
         yield {"event": "report", "report": report.to_json(), "exit_code": report.exit_code}

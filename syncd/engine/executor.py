@@ -122,6 +122,7 @@ class Executor:
         self._bound: set[tuple[str, str, str | None]] = set()
         self._runs: dict[str, RunHandle] = {}  # by sync
         self._others: set[asyncio.Task[RunReport]] = set()  # dry runs
+        self._unclosed: dict[int, str] = {}  # runs that are over, though the store could not be told; and why not
         self._starting = asyncio.Lock()
         self._closing = False
         self._pulse: asyncio.Task[None] | None = None
@@ -318,9 +319,25 @@ class Executor:
         job = Stillborn(self._store, self._clock, progress.run or 0, error, progress)
         handle = self._begin(request, job, progress, Stop())
         handle._task.add_done_callback(partial(self._measure, config.connector if config else ""))
+        handle._task.add_done_callback(partial(self._note_unclosed, progress.run))
         return handle
 
+    def _note_unclosed(self, run: int | None, task: "asyncio.Task[RunReport]") -> None:
+        """The store would show it as running, and keep its sync from running, for as long as this process lives."""
+        error = None if task.cancelled() else task.exception()
+        if run is not None and (error is not None or task.cancelled()):
+            self._unclosed[run] = str(error or "it was ended at once")
+
+    async def _close_unclosed(self) -> None:
+        """Close in the store what is over. Raises what the store raises: it is tried again."""
+        for run, why in list(self._unclosed.items()):
+            error = SyncdError(f"the end of the run could not be stored: {why}", code="SYN-STATE-002")
+            if await self._store.close_run(run, describe(error), self._clock.now()):
+                self._log.warning("a run's end is stored only now", run=run, error=why)
+            self._unclosed.pop(run, None)
+
     async def _new_run(self, sync: SyncConfig, request: RunRequest) -> int:
+        await self._close_unclosed()
         now = self._clock.now()
         return await self._store.start_run(sync.name, sync.connection, request.trigger, request.scope, now)
 
@@ -334,6 +351,7 @@ class Executor:
         connection.users -= 1
         if not handle.request.dry_run:
             self._measure(connection.config.connector, handle._task)
+            self._note_unclosed(handle.run, handle._task)
         self._others.discard(handle._task)
         self._blamed = {one for one in self._blamed if one[0] != handle.run}
         if self._runs.get(handle.sync) is handle:
@@ -371,6 +389,7 @@ class Executor:
             await asyncio.sleep(self._heartbeat)
             try:
                 await self._store.heartbeat(self._clock.now())
+                await self._close_unclosed()
             except Exception as error:  # the store is away: the next beat tries again
                 self._log.warning("heartbeat failed", error=str(error))
             for connection in [one for one in self._retired if not one.users]:

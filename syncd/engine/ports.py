@@ -468,6 +468,12 @@ class Store(Protocol):
 
     async def add_errors(self, run: int, errors: Sequence[RunError]) -> None: ...
 
+    async def close_run(self, run: int, error: RunError, now: datetime) -> bool:
+        """End a run that nobody can finish any more, with what the ledger has of it, as cancelled (`interrupted`).
+
+        False if it was over already.
+        """
+
     async def run_counts(self, run: int) -> Mapping[tuple[int, str], Counts]:
         """The ledger as committed: (account id, stream) → counts."""
 

@@ -1,6 +1,6 @@
 """Runs: begun under an owner, closed by it, or by whoever finds that it died.
 
-Public: start_run, close_dead_runs, add_errors, finish_run, get_run, list_runs, latest_runs.
+Public: start_run, abandoned, close_dead_runs, close_run, add_errors, finish_run, get_run, list_runs, latest_runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,17 @@ from .database import Row, Tx
 from .owners import Owners
 from .values import dumps, loads, micros, moment
 
-__all__ = ["add_errors", "close_dead_runs", "finish_run", "get_run", "latest_runs", "list_runs", "start_run"]
+__all__ = [
+    "abandoned",
+    "add_errors",
+    "close_dead_runs",
+    "close_run",
+    "finish_run",
+    "get_run",
+    "latest_runs",
+    "list_runs",
+    "start_run",
+]
 
 MANY = 500  # names in one statement
 MOST_ERRORS = 1000  # kept per run; the rest is counted
@@ -68,8 +78,21 @@ def close_dead_runs(tx: Tx, owners: Owners, now: datetime) -> int:
     return closed
 
 
-def _close_dead(tx: Tx, run: int, now: datetime) -> None:
-    add_errors(tx, run, [INTERRUPTED])
+def abandoned(tx: Tx, owners: Owners, now: datetime) -> bool:
+    """Whether a run stands as under way whose process is gone."""
+    holders = tx.rows("SELECT DISTINCT owner FROM run WHERE status = 'running'")
+    return any(not owners.alive(tx, holder, now) for (holder,) in holders)
+
+
+def close_run(tx: Tx, run: int, error: RunError, now: datetime) -> bool:
+    if tx.value("SELECT status FROM run WHERE id = ?", (run,)) != RunStatus.RUNNING.value:
+        return False
+    _close_dead(tx, run, now, error)
+    return True
+
+
+def _close_dead(tx: Tx, run: int, now: datetime, error: RunError = INTERRUPTED) -> None:
+    add_errors(tx, run, [error])
     finish_run(
         tx, run, RunStatus.CANCELLED, now, counts=ledger.total(tx, run), requests=0, streams=(), reason="interrupted"
     )

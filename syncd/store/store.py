@@ -223,8 +223,16 @@ class SqlStore:
         return await self._write(job)
 
     async def close_dead_runs(self, now: datetime) -> int:
-        """Close runs whose process died. `start_run` does it for its own sync; a daemon does it for all at its start."""
+        """Close runs whose process died, and forget it. `start_run` does it for its own sync."""
         return await self._write(lambda tx: runs.close_dead_runs(tx, self._owners, now))
+
+    async def close_abandoned(self, now: datetime) -> None:
+        """As `close_dead_runs`, for those who look again and again: only read where all is well."""
+        if await self._read(lambda tx: runs.abandoned(tx, self._owners, now)):
+            await self.close_dead_runs(now)
+
+    async def close_run(self, run: int, error: RunError, now: datetime) -> bool:
+        return await self._write(lambda tx: runs.close_run(tx, run, error, now))
 
     async def add_errors(self, run: int, errors: Sequence[RunError]) -> None:
         await self._write(lambda tx: runs.add_errors(tx, run, errors))

@@ -13,9 +13,14 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from syncd.control.errors import ControlError
+from syncd.engine.log import logger
 from syncd.sdk import redact
 
+from .answers import failure
+
 __all__ = ["EVENTS", "NDJSON", "begun", "event_stream", "json_lines"]
+
+log = logger()
 
 T = TypeVar("T")
 EVENTS, NDJSON = "text/event-stream", "application/x-ndjson"
@@ -53,8 +58,11 @@ async def _events(events: AsyncIterator[dict[str, Any]], stop: asyncio.Event) ->
     try:
         async for event in _until(stop, events):
             yield b": still here\n\n" if event is None else _data(event)
-    except ControlError as error:
-        yield _data({"event": "error", **error.to_json()})
+    except Exception as error:  # half an answer must say why it is one
+        known = error if isinstance(error, ControlError) else failure(error)
+        if known is not error:
+            log.error("a stream of events ended early", error=str(error), exc_info=known.code == "")
+        yield _data({"event": "error", **known.to_json()})
 
 
 def _data(event: dict[str, Any]) -> bytes:

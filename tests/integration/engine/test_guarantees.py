@@ -30,7 +30,7 @@ from syncd.sdk import (
     Tombstone,
     Transient,
 )
-from syncd.store import SqlStore
+from syncd.store import SqlStore, StoreFailed
 from syncd.testing import FakeClock
 from tests.integration.engine.script import Bench, PartedStream, Place, World, bench, until
 
@@ -157,6 +157,32 @@ async def test_a_run_that_is_abandoned_while_its_books_are_closed_closes_them(
         row = await b.store.get_run(handle.run or 0)
         assert row is not None
         assert (str(row.status), row.counts.new) == ("completed", 3)
+
+
+async def test_a_run_whose_end_could_not_be_stored_does_not_stand_in_the_way_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    world.place("items").put(*letters(3))
+    async with bench(world, tmp_path) as b:
+        with monkeypatch.context() as full:
+
+            async def refused(*arguments: Any, **named: Any) -> None:
+                raise StoreFailed("database or disk is full")
+
+            full.setattr(b.store, "finish_run", refused)
+            handle = await b.executor.submit(RunRequest("nightly"))
+            with pytest.raises(StoreFailed):
+                await handle.report()
+            full.setattr(b.store, "close_run", refused)
+            with pytest.raises(StoreFailed):
+                await b.run()
+        report = await b.run()
+        assert (str(report.status), report.counts.listed) == ("completed", 0)
+        lost = await b.store.get_run(handle.run or 0)
+        assert lost is not None
+        assert (str(lost.status), lost.reason, lost.counts.new) == ("cancelled", "interrupted", 3)
+        assert [error.code for error in lost.errors] == ["SYN-STATE-002"]
 
 
 async def test_full_rounds_come_back_when_due_and_when_asked_for(tmp_path: Path) -> None:
