@@ -1,6 +1,6 @@
 """Watching a run: bars per stream on a terminal, silence elsewhere; and its summary.
 
-Public: Watch, Interrupts, show_report, show_errors.
+Public: Watch, Event, Interrupts, show_report, show_errors.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from .output import console, count, plain_text, say, span, styled, table
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["COUNTS", "Interrupts", "Watch", "counts_text", "show_errors", "show_report"]
+__all__ = ["COUNTS", "Event", "Interrupts", "Watch", "counts_text", "show_errors", "show_report"]
 
 COUNTS = ("new", "updated", "deleted", "unchanged", "failed", "held", "pending", "skipped")
 SHOWN_ERRORS = 20
@@ -38,11 +38,11 @@ class Watch:
             self._bars.stop()
 
     async def follow(
-        self, events: AsyncIterator[dict[str, Any]], began: Callable[[int | None], None] = lambda _: None
+        self, events: AsyncIterator[dict[str, Any]], began: Callable[[Event], None] = lambda _: None
     ) -> dict[str, Any]:
         """Follow a run to its end and give the last event: {event: report, report, exit_code}.
 
-        `began` is told the run's number as soon as it is known.
+        `began` is told the first event, which has the run's number.
         """
         board = None if self._bars is None else _Board(self._bars, self._several)
         async for event in events:
@@ -51,7 +51,7 @@ class Watch:
                     board.finish()
                 return event
             if event["event"] == "run":
-                began(event["run"])
+                began(event)
             elif board is not None:
                 board.show(event)
         raise RuntimeError("the run's events ended without a report")

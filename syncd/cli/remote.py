@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from syncd.control.errors import BUSY, CREDENTIAL, FAILED, ControlError
+from syncd.control.errors import BUSY, CREDENTIAL, FAILED, ControlError, unknown
 from syncd.sdk.http import httpx
 
 __all__ = ["Remote", "answering"]
@@ -63,6 +63,14 @@ class Remote:
 
     async def accounts(self, connection: str) -> Any:
         return await self._get(f"/connections/{_part(connection)}/accounts")
+
+    async def startable(self, names: Sequence[str], streams: Sequence[str] = ()) -> None:
+        for name in names:
+            card = await self._get(f"/syncs/{_part(name)}")
+            known = [one["stream"] for one in card["streams"]]
+            for stream in streams:
+                if stream not in known:
+                    raise unknown(f"stream of {name}", stream, known)
 
     def sync(
         self,

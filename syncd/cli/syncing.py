@@ -3,7 +3,6 @@
 Public: register.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,61 +79,23 @@ def register(cli: click.Group) -> None:
 
 
 async def _run(ask: Ask, names: Sequence[str], scope: Mapping[str, Any]) -> int:
+    from .following import Following
     from .output import emit
     from .progress import Watch
 
     async with ask.door() as control:
+        await control.startable(names, scope["streams"])  # all of them, before any is started
         with Watch(quiet=ask.json, several=len(names) > 1) as watch:
-            ends, interrupted = await _follow_all(control, watch, names, scope)
+            ends, interrupted = await Following(control, watch, names, scope).ends()
     reports = [end for end in ends if isinstance(end, dict)]
+    errors = [end for end in ends if isinstance(end, ControlError)]
     if ask.json and (reports or not ends):
         emit([end["report"] for end in reports])
     elif not ask.json:
         _show_reports(reports, scope)
-    errors = [end for end in ends if isinstance(end, ControlError)]
     _show_refusals(errors, silent=not reports)
     codes = [end["exit_code"] for end in reports] + [error.exit_code for error in errors]
     return 130 if interrupted else worst(codes)
-
-
-async def _follow_all(
-    control: Any, watch: Any, names: Sequence[str], scope: Mapping[str, Any]
-) -> tuple[list[dict[str, Any] | ControlError], bool]:
-    """Follow the runs side by side. Ctrl-C ends runs of this process after their page, and only the watching of others."""
-    from .output import note
-    from .progress import Interrupts
-
-    begun: dict[str, int] = {}
-    tasks = [
-        asyncio.ensure_future(
-            watch.follow(control.sync(name, **scope), lambda run, name=name: begun.update({name: run} if run else {}))
-        )
-        for name in names
-    ]
-
-    def stop() -> None:
-        if control.local:
-            control.end_now()
-        for task in tasks:
-            task.cancel()
-
-    def ask_to_end() -> None:
-        if control.local and not scope["dry_run"]:
-            note("ending after the page in hand; interrupt again to end at once")
-            control.cancel_soon(list(begun.values()))
-        else:
-            stop()
-
-    with Interrupts(ask_to_end, stop) as interrupts:
-        done = await asyncio.gather(*tasks, return_exceptions=True)
-    if interrupts.received and not control.local:
-        told = [f"{name} (run {begun[name]})" if name in begun else name for name in names]
-        note("no longer followed; goes on in the daemon:", ", ".join(told))
-    ends = [end for end in done if not isinstance(end, asyncio.CancelledError)]
-    for end in ends:
-        if isinstance(end, BaseException) and not isinstance(end, ControlError):
-            raise end
-    return ends, bool(interrupts.received)  # type: ignore[return-value]
 
 
 def _show_reports(reports: Sequence[Mapping[str, Any]], scope: Mapping[str, Any]) -> None:

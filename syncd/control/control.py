@@ -125,6 +125,11 @@ class Control:
 
     # -- runs
 
+    async def startable(self, names: Sequence[str], streams: Sequence[str] = ()) -> None:
+        """Raises ControlError if one of the syncs does not exist or lacks one of the streams: then start none of them."""
+        for name in names:
+            self.parts.streams(self.parts.sync(name), streams)
+
     def sync(
         self,
         name: str,

@@ -1,5 +1,6 @@
 """Commands in a process of their own, with no daemon: what they print and how they exit."""
 
+import asyncio
 import json
 import os
 import signal
@@ -84,6 +85,18 @@ def test_an_unknown_name_is_a_usage_error_with_a_hint_and_one_document(site: Fak
     site.run("sync", "nightly", "--stream", "mail", code=2)
     site.run("sync", code=2)
     site.run("bogus", code=2)
+
+
+def test_nothing_is_started_if_one_name_or_stream_is_wrong(site: FakeSite) -> None:
+    site.syncs["other"] = {"connection": "acme", "streams": ["tasks"]}
+    site.configure()
+    site.run("import", "acme")
+    for arguments in (("nightly", "othr"), ("nightly", "other", "--stream", "notes")):
+        done = site.run("sync", *arguments, "--json", code=2)
+        assert json.loads(done.stdout)["error"]["code"] == "SYN-CONF-002"
+        assert done.stderr.startswith("error: no ")
+        assert "Traceback" not in done.stderr
+    assert site.json("history", "nightly") == []
 
 
 def test_a_sync_that_covers_nobody_fails(site: FakeSite) -> None:
@@ -224,6 +237,32 @@ def test_a_run_of_another_process_is_followed_if_it_covers_what_is_asked(
     (second,) = site.json("sync", "nightly", "--account", "ann@acme.example")
     (own,) = json.loads(first.communicate(timeout=30)[0])
     assert (own["run"], second["run"], first.returncode) == (1, 1, 0)
+
+
+def test_ctrl_c_ends_at_once_what_only_follows_another_process(site: FakeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.run("import", "acme")
+    site.save(gate=str(site.gate))
+    first = site.start("sync", "nightly", "--json")
+    _until(lambda: site.json("history", "nightly"))
+    follow = Runs._poll
+
+    async def interrupted(self: Runs, row: RunRow) -> AsyncIterator[dict[str, Any]]:
+        signal.raise_signal(signal.SIGINT)
+        async for event in follow(self, row):
+            if event["event"] == "report":
+                raise AssertionError("it was followed to its end")
+            yield event
+            await asyncio.sleep(0)
+            if event["event"] == "progress":
+                site.gate.touch()  # who has not left by now waits for this
+
+    monkeypatch.setattr(Runs, "_poll", interrupted)
+    second = site.run("sync", "nightly", code=130)
+    assert "no longer followed; goes on in another process: nightly (run 1)" in second.stderr
+    assert "ending after" not in second.stderr
+    site.gate.touch()
+    (run,) = json.loads(first.communicate(timeout=30)[0])
+    assert (run["status"], first.returncode) == ("completed", 0)
 
 
 def _until(condition: object) -> None:

@@ -35,6 +35,14 @@ def test_refusals_travel_with_code_hint_and_exit_code(daemon: Daemon, site: Fake
     site.run("show", "99", code=2)
 
 
+def test_nothing_is_started_if_one_name_or_stream_is_wrong(daemon: Daemon, site: FakeSite) -> None:
+    for arguments in (("nightly", "othr"), ("nightly", "--stream", "note")):
+        done = site.run("sync", *arguments, "--json", code=2)
+        assert json.loads(done.stdout)["error"]["code"] == "SYN-CONF-002"
+    assert json.loads(done.stdout)["error"]["hint"] == "did you mean 'notes'?"
+    assert daemon.runs() == []
+
+
 def test_a_line_separator_inside_a_record_breaks_nothing(daemon: Daemon, site: FakeSite) -> None:
     site.save(notes={"ann@acme.example": [{"id": "1", "title": "one\u2028two\x85three\nfour"}]})
     site.run("sync", "nightly")
