@@ -15,6 +15,9 @@ from syncd.sdk.http import httpx
 __all__ = ["SmallPools", "direct"]
 
 IDLE = 30.0  # seconds that an unused connection stays open
+OVERLOADED = (
+    503  # the next request goes over a new connection, which may lead to another server (Graph, throttling guide)
+)
 ORIGINS = 32  # from which origins in no use are forgotten (download hosts come and go)
 
 
@@ -51,7 +54,7 @@ class SmallPools(httpx.AsyncBaseTransport):
             pool.busy = False
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Counted(response.stream, pool)
+        response.stream = _Counted(response.stream, pool, hang_up=response.status_code == OVERLOADED)
         return response
 
     async def aclose(self) -> None:
@@ -85,8 +88,9 @@ class SmallPools(httpx.AsyncBaseTransport):
 class _Counted(httpx.AsyncByteStream):
     """A body whose end gives its place in the pool back."""
 
-    def __init__(self, body: httpx.AsyncByteStream, pool: _Pool) -> None:
+    def __init__(self, body: httpx.AsyncByteStream, pool: _Pool, *, hang_up: bool) -> None:
         self._body = body
+        self._hang_up = hang_up
         self._pool: _Pool | None = pool
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -99,4 +103,6 @@ class _Counted(httpx.AsyncByteStream):
             await self._body.aclose()
         finally:
             if pool is not None:
+                if self._hang_up:
+                    await pool.transport.aclose()  # it opens another connection when it is used again
                 pool.busy = False

@@ -20,6 +20,7 @@ class Server:
         self.gate = asyncio.Event()
         self.gate.set()
         self.port = 0
+        self.status = 200
         self._writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -28,7 +29,7 @@ class Server:
         try:
             while await reader.readuntil(b"\r\n\r\n"):
                 await self.gate.wait()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                writer.write(b"HTTP/1.1 %d x\r\nContent-Length: 2\r\n\r\nok" % self.status)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -59,6 +60,15 @@ async def test_one_after_the_other_uses_one_connection() -> None:
         for _ in range(5):
             assert (await client.get("/")).text == "ok"
         assert server.connections == 1
+
+
+async def test_after_an_overloaded_answer_the_next_goes_over_a_new_connection() -> None:
+    async with running() as (server, client, _):
+        server.status = 503
+        assert (await client.get("/")).status_code == 503
+        server.status = 200
+        assert {(await client.get("/")).status_code for _ in range(2)} == {200}
+        assert server.connections == 2
 
 
 async def test_many_at_once_use_a_connection_each_and_keep_them() -> None:
