@@ -37,6 +37,7 @@ from .cursors import VERSION, read_cursor
 from .drives import drives, vanished
 from .errors import Fault, dead_cursor, no_drive, refusal
 from .push import Push
+from .sites import Libraries
 from .wire import Chain, Links, instant, rfc3339
 
 __all__ = ["FilesStream"]
@@ -80,8 +81,11 @@ class FilesStream(Stream, Push):
         volatile=("folder.childCount", "parentReference.path"),
     )
 
+    def __init__(self) -> None:
+        self._libraries = Libraries()
+
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
-        return await drives(ctx)
+        return await drives(ctx, self._libraries)
 
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:
         drive = _Drive(ctx)
