@@ -37,6 +37,7 @@ __all__ = ["assembled", "run_daemon"]
 
 SOCKET, LOCK = "syncd.sock", "daemon.lock"
 DUE_CHECK, RETENTION = timedelta(seconds=1), timedelta(hours=6)
+RETENTION_FIRST = timedelta(minutes=5)  # also for a daemon that never gets to be six hours old
 INDEX, ABANDONED = timedelta(seconds=1), timedelta(seconds=2)
 NOTICES, CREDENTIALS, LOOK_AGAIN = timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=30)
 LAST_WORDS = 10.0  # seconds that a command may take at its end to tell operators
@@ -290,7 +291,7 @@ class _Daemon:
         chores.every(CREDENTIALS, "refused credentials", lambda: _try_credentials(control))
         chores.every(LOOK_AGAIN, "look again at an invalid folder", lambda: _look_again(control))
         chores.every(LOOK_AGAIN, "interrupted purges", control.purges.resume)
-        chores.every(RETENTION, "retention", lambda: _retain(control))
+        chores.every(RETENTION, "retention", lambda: _retain(control), first=RETENTION_FIRST)
         chores.every(REST, "give memory back", lambda: _rest(control))
         chores.every(TELL, "status line", lambda: self._tell_status(control))
         if self._manager.watchdog_s is not None:

@@ -29,11 +29,11 @@ log = logger()
 class _Job(schedule.Job):
     """A job that is due by a monotonic clock, in seconds, and keeps its phase."""
 
-    def __init__(self, seconds: float, chores: "Chores") -> None:
+    def __init__(self, seconds: float, first: float, chores: "Chores") -> None:
         super().__init__(1, chores.timer)
         self.length = seconds
         self.monotonic = chores.clock.monotonic
-        self.due = self.monotonic() + seconds
+        self.due = self.monotonic() + first
 
     @property
     def should_run(self) -> bool:
@@ -60,9 +60,9 @@ class Chores:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._failing: set[str] = set()
 
-    def every(self, interval: timedelta, name: str, chore: Chore) -> None:
-        """Do `chore` every `interval`, the first time one interval from now."""
-        _Job(interval.total_seconds(), self).tag(name).do(self._start, name, chore)
+    def every(self, interval: timedelta, name: str, chore: Chore, *, first: timedelta | None = None) -> None:
+        """Do `chore` every `interval`, the first time one interval from now, or `first`."""
+        _Job(interval.total_seconds(), (first or interval).total_seconds(), self).tag(name).do(self._start, name, chore)
 
     async def run(self) -> None:
         try:

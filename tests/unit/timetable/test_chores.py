@@ -98,3 +98,15 @@ async def test_a_chore_still_running_is_left_out() -> None:
     chores.every(timedelta(seconds=1), "slow", slow)
     await pass_time(clock, chores, 5.1)
     assert begun == [1]
+
+
+async def test_a_rare_chore_may_have_an_early_first_time() -> None:
+    clock, done = Clock(), []
+
+    async def rare() -> None:
+        done.append(clock.seconds)
+
+    chores = Chores(clock)
+    chores.every(timedelta(hours=6), "rare", rare, first=timedelta(minutes=5))
+    await pass_time(clock, chores, 7 * 3600)
+    assert [round(at) for at in done] == [300, 300 + 6 * 3600]
