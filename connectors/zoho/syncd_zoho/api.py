@@ -31,18 +31,19 @@ class Api:
     Answers below 400 come back as they are (204 and 304 have no body); all others are raised: as RateLimited or
     Transient if they mean "later", else as what the request's `means` says, else as what `errors.refusal` says. Requests
     travel in the product's lane; `lane` puts one into another. `root`: the product's root, without a slash at the end.
+    `scope`: what a request needs, named in errors; unless given, all that the stream needs.
 
     Most products know the token's user alone: for any other account there is no door to them (AccountGone), or the
     owner's data would be taken for that account's.
     """
 
-    def __init__(self, ctx: Context, product: str, stream: str) -> None:
+    def __init__(self, ctx: Context, product: str, stream: str, scope: str = "") -> None:
         if ctx.account is not None and ctx.account.streams.get(stream) == NOT_OWNER:
             raise AccountGone(f"{stream} of {ctx.account.address} cannot be read by another's token", state=NOT_OWNER)
         self.ctx = ctx
         self.root = root(ctx.settings, product)
         self.product = product
-        self.scope = SCOPES.get(stream, "")
+        self.scope = scope or SCOPES.get(stream, "")
 
     async def get(
         self,
@@ -53,6 +54,7 @@ class Api:
         *,
         headers: Mapping[str, str] | None = None,
         lane: Any = None,
+        scope: str = "",
     ) -> httpx.Response:
         """GET `path` below the root. `what` names the request in errors; parameters that are None are left out."""
         response = await self.ctx.http.get(
@@ -62,7 +64,7 @@ class Api:
             extensions=self.extensions(lane),
         )
         if response.status_code >= 400:
-            raise self.problem(response, what, means)
+            raise self.problem(response, what, means, scope)
         return response
 
     def extensions(self, lane: Any = None) -> dict[str, Any]:
@@ -73,14 +75,14 @@ class Api:
             found["syncd.lane"] = named
         return found
 
-    def problem(self, response: httpx.Response, what: str, means: Meaning | None = None) -> SyncdError:
+    def problem(self, response: httpx.Response, what: str, means: Meaning | None = None, scope: str = "") -> SyncdError:
         """The error for an answer of 400 or above (body read)."""
         waiting = later(response)
         if waiting is not None:
             return waiting
         fault = fault_of(response)
         special = means(fault) if means else None
-        return special or refusal(fault, what, self.scope)
+        return special or refusal(fault, what, scope or self.scope)
 
 
 def query(params: Params | None) -> list[tuple[str, str | int | float | bool | None]]:

@@ -44,6 +44,7 @@ from .cursors import VERSION, read_cursor
 from .errors import Fault
 from .event_write import Writer
 from .events import LARGE, STAMP, item_of, modified_of, source_id_of, split_id
+from .settings import CALENDARS, EVENTS
 from .wire import ident, listed, mark, text
 
 __all__ = ["Calendar"]
@@ -97,7 +98,7 @@ class Calendar(Stream, Writable):
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
         """All calendars listed; those of others are left out unless chosen, or an event comes several times (§5.1)."""
         params = {"showhiddencal": "true"}
-        response = await Api(ctx, "calendar", WHAT).get("/api/v1/calendars", "calendars", params)
+        response = await Api(ctx, "calendar", WHAT, CALENDARS).get("/api/v1/calendars", "calendars", params)
         every = ctx.options.get("calendars") == "all"
         return [_partition(row, every) for row in listed(response, "calendars", "calendars")]
 
@@ -173,7 +174,7 @@ class _Book:
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self.api = Api(ctx, "calendar", WHAT)
+        self.api = Api(ctx, "calendar", WHAT, EVENTS)
         self.path = f"/api/v1/calendars/{quote(_calendar(ctx), safe='')}"
 
     async def walk(self, cursor: dict[str, Any]) -> AsyncIterator[Page]:
@@ -242,7 +243,7 @@ class _Book:
 
     async def ctag(self) -> str | None:
         """§5.1: it changes when anything in the calendar does. None where there is none."""
-        response = await self.api.get(self.path, WHAT, None, _calendar_gone)
+        response = await self.api.get(self.path, WHAT, None, _calendar_gone, scope=CALENDARS)
         rows = listed(response, "calendars", WHAT)
         return mark(rows[0].get("ctag")) if rows else None
 

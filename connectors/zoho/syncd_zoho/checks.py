@@ -5,18 +5,19 @@ Public: check.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from syncd.sdk import AccountGone, Context, Forbidden, ProtocolError, SyncdError
 
-from . import directory, errors
+from . import directory, errors, settings
 from .api import Api, Params
 from .errors import Fault
-from .wire import drive_data, ident
+from .workdrive import Drive
 
 __all__ = ["check"]
 
 Refusal = Forbidden | AccountGone | ProtocolError
-DRIVE = {"Accept": "application/vnd.api+json"}
+REFUSALS = (Forbidden, AccountGone, ProtocolError)
 USUAL = "Until then only the usual fields are read."
 
 
@@ -69,7 +70,7 @@ async def check(ctx: Context) -> Mapping[str, str]:
     found: dict[str, list[str]] = {}
     try:
         await directory.probe_users(ctx)
-    except (Forbidden, AccountGone, ProtocolError) as error:
+    except REFUSALS as error:
         found["import"] = [_missing(error)]
     mailbox = await _mailbox(ctx)
     for probe in PROBES:
@@ -77,40 +78,66 @@ async def check(ctx: Context) -> Mapping[str, str]:
             continue
         missing = found.setdefault(probe.stream, [])
         try:
-            api = Api(ctx, probe.product, probe.stream)
-            api.scope = probe.scopes
+            api = Api(ctx, probe.product, probe.stream, probe.scopes)
             await api.get(probe.path.format(mailbox=mailbox), probe.stream, probe.params)
-        except (Forbidden, AccountGone, ProtocolError) as error:
+        except REFUSALS as error:
             if isinstance(error, Forbidden) or not probe.more:
                 missing.append(f"{_missing(error, probe.scopes)} {probe.without}".strip())
-    found["files"] = await _files(ctx)
-    return {stream: " ".join(missing) or "ready" for stream, missing in found.items()}
+    said = {stream: " ".join(missing) or "ready" for stream, missing in found.items()}
+    return {**said, "files": await _files(ctx)}
 
 
 async def _mailbox(ctx: Context) -> str | None:
     try:
         return next(iter((await directory.owner(ctx)).mailboxes), None)
-    except (Forbidden, AccountGone, ProtocolError):
+    except REFUSALS:
         return None
 
 
-async def _files(ctx: Context) -> list[str]:
-    """The user's entry, and the content host, which needs a scope of its own (§7.4, trap 15)."""
-    api = Api(ctx, "workdrive", "files")
+async def _files(ctx: Context) -> str:
+    """What a walk asks, and the content host, which needs a scope of its own (§7.4, trap 15).
+
+    A WorkDrive whose team folders may not be listed is ready all the same: they are mirrored only where that is chosen.
+    """
+    drive = Drive(ctx)
     try:
-        data = drive_data(await api.get("/workdrive/api/v1/users/me", "files", headers=DRIVE), "files")
-    except (Forbidden, AccountGone, ProtocolError) as error:
-        return [_missing(error, api.scope)]
-    user = ident(data.get("id")) if isinstance(data, dict) else None
-    content = Api(ctx, "download", "files")
-    content.scope = "ZohoFiles.files.READ"
+        user, teams, single = await drive.teams()
+        for root in await drive.roots_of(user, teams, single):
+            await drive.get(f"/files/{quote(root, safe='')}/files", "files", settings.FILES, {"page[limit]": 1})
+    except REFUSALS as error:
+        return _missing(error)
+    unlisted = await _team_folders(drive, teams)
+    folders = f"{_missing(unlisted)} Until then `shared: true` cannot be chosen." if unlisted else ""
+    refused = await _contents(ctx, user)
+    if refused is not None:
+        return f"{_missing(refused)} Until then no content is fetched. {folders}".strip()
+    return f"ready: {folders}" if folders else "ready"
+
+
+async def _team_folders(drive: Drive, teams: list[str]) -> Forbidden | None:
+    """Why team folders cannot be listed."""
     try:
-        await content.get(f"/v1/workdrive/download/{user}", "files", None, _let_in, headers={"Range": "bytes=0-0"})
+        for team in teams:
+            async for _ in drive.folders(team):
+                break
+    except Forbidden as error:
+        return error
+    except ProtocolError:
+        return None
+    return None
+
+
+async def _contents(ctx: Context, user: str) -> Refusal | None:
+    """Why contents cannot be fetched."""
+    host = Api(ctx, "download", "files", settings.CONTENTS)
+    path = f"/v1/workdrive/download/{quote(user, safe='')}"
+    try:
+        await host.get(path, "files", None, _let_in, headers={"Range": "bytes=0-0"})
     except _LetIn:
-        return []
-    except (Forbidden, AccountGone, ProtocolError) as error:
-        return [f"{_missing(error, content.scope)} Until then no content is fetched."]
-    return []
+        return None
+    except REFUSALS as error:
+        return error
+    return None
 
 
 class _LetIn(SyncdError):

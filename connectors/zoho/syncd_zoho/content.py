@@ -13,8 +13,9 @@ from syncd.sdk import JSON, Blob, ContentUnavailable, Context, ProtocolError, Sy
 from syncd.sdk.http import httpx
 from syncd.sdk.units import parse_size
 
-from .api import Api
-from .errors import Fault
+from .api import Api, Meaning
+from .errors import Fault, ungranted
+from .settings import CONTENTS, FILES
 from .wire import millis
 
 __all__ = ["EXPORTS", "blob_of", "download", "editor_of", "max_size", "size_of"]
@@ -81,13 +82,13 @@ async def download(ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
             return
         except _NoRoute:  # the editors' routes are not all documented; the content host knows every id
             blob = Blob({"id": ref["id"]}, blob.tag)
-    transfer = _Transfer(Api(ctx, "download", STREAM), ref["id"], blob.size)
+    transfer = _Transfer(Api(ctx, "download", STREAM, CONTENTS), ref["id"], blob.size)
     async for chunk in transfer.chunks():
         yield chunk
 
 
 async def _export(ctx: Context, source_id: str, editor: str) -> AsyncIterator[bytes]:
-    api, what = Api(ctx, "workdrive", STREAM), f"export of {source_id}"
+    api, what = Api(ctx, "workdrive", STREAM, f"{FILES},{CONTENTS}"), f"export of {source_id}"
     request = ctx.http.stream(
         "GET",
         f"{api.root}/{editor}/api/v1/download/{quote(source_id, safe='')}",
@@ -171,11 +172,11 @@ class _NoRoute(ProtocolError):
     """There is no such export."""
 
 
-async def _good(api: Api, response: httpx.Response, what: str, means: Any) -> None:
+async def _good(api: Api, response: httpx.Response, what: str, means: Meaning) -> None:
     """Raises unless the answer brings content."""
     if response.status_code >= 400:
         await response.aread()
-        raise api.problem(response, what, means)
+        raise api.problem(response, what, lambda fault: ungranted(fault, what, api.scope) or means(fault))
     if response.status_code not in (200, 206):
         raise ProtocolError(f"{what}: Zoho answered {response.status_code}")
 

@@ -1,6 +1,6 @@
 """What Zoho's error answers mean.
 
-Public: CATALOGUE and its codes, Fault, fault_of, later, refusal, is_token_fault, is_scope_fault.
+Public: CATALOGUE and its codes, Fault, fault_of, later, refusal, ungranted, is_token_fault, is_scope_fault.
 
 Every product has an error envelope of its own (§1, §3.6). `fault_of` reads them all, whatever the status; which product
 answered stands in the request's `extensions["zoho.product"]` (put there by `Api`).
@@ -31,6 +31,7 @@ __all__ = [
     "is_token_fault",
     "later",
     "refusal",
+    "ungranted",
 ]
 
 TOKEN_REFUSED = "SYN-ZOHO-001"  # noqa: S105 - codes of the catalogue
@@ -229,15 +230,31 @@ def throttled(fault: Fault, wait: float | None) -> RateLimited:
     return RateLimited(f"Zoho answered {fault}", wait, scope=scope)
 
 
+def ungranted(fault: Fault, what: str, scope: str) -> ProtocolError | None:
+    """The error for a content whose scope is lacking: it is to be had once the scope is granted.
+
+    Forbidden would say of the item that it can never be had.
+    """
+    if not is_scope_fault(fault):
+        return None
+    return ProtocolError(f"{what}: the token lacks {_named(scope)} ({fault})", code=SCOPE_MISSING)
+
+
 def refusal(fault: Fault, what: str, scope: str = "") -> SyncdError:
-    """What an answer of 400 or above means that does not mean "later". `scope`: what the request needs."""
+    """What an answer of 400 or above means that does not mean "later". `scope`: what the request needs; of several, any."""
     message = f"{what}: Zoho answered {fault}"
     if is_scope_fault(fault):
-        return Forbidden(f"{what}: the token lacks {scope or 'a scope'} ({fault})", code=SCOPE_MISSING)
+        return Forbidden(f"{what}: the token lacks {_named(scope)} ({fault})", code=SCOPE_MISSING)
     if is_token_fault(fault):
         kind = Forbidden if fault.product in BY_STATUS else AuthFailed
-        needs = f"; it needs {scope}" if scope and kind is Forbidden else ""
+        needs = f"; it needs {_named(scope)}" if scope and kind is Forbidden else ""
         return kind(f"{message} to a token made just now{needs}", code=ACCESS_REFUSED)
     if fault.http in (401, 403) or fault.is_("NO_PERMISSION", "ACCESS_DENIED"):
         return Forbidden(message)
     return ProtocolError(message)
+
+
+def _named(scope: str) -> str:
+    """A request's scope in words."""
+    several = scope.split(",")
+    return f"one of {', '.join(several)}" if len(several) > 1 else scope or "a scope"

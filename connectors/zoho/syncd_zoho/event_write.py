@@ -20,6 +20,7 @@ from syncd.sdk.http import httpx
 from .api import HEADERS, Api
 from .errors import Fault
 from .events import LARGE, STAMP, item_of, source_id_of, split_id, summary_of
+from .settings import EVENTS
 from .wire import listed, mark, stamp
 
 __all__ = ["Writer"]
@@ -31,6 +32,11 @@ WRITABLE = (  # what Zoho keeps by itself is never sent back
     *("title", "description", "richtext_description", "location", "url", "isprivate", "isallday", "rrule", "attendees"),
     *("reminders", "group_list", "color", "transparency", "allowForwarding", "conference", "enable_eventmanagement"),
 )
+SCOPES = {
+    "POST": "ZohoCalendar.event.CREATE",
+    "PUT": "ZohoCalendar.event.UPDATE",
+    "DELETE": "ZohoCalendar.event.DELETE",
+}
 TWINS = ("title", "start", "end")  # of the summary: what makes two events the same
 
 Row = dict[str, Any]
@@ -41,7 +47,7 @@ class Writer:
 
     def __init__(self, ctx: Context, calendar: str) -> None:
         self.ctx = ctx
-        self.api = Api(ctx, "calendar", "calendar")
+        self.api = Api(ctx, "calendar", "calendar", EVENTS)
         self.path = f"/api/v1/calendars/{quote(calendar, safe='')}/events"
 
     async def create(self, data: Mapping[str, JSON]) -> Record:
@@ -130,7 +136,7 @@ class Writer:
             extensions=self.api.extensions(),
         )
         if response.status_code >= 400:
-            raise self.api.problem(response, "event", _stale)
+            raise self.api.problem(response, "event", _stale, SCOPES[method])
         return response
 
     async def _twin(self, body: Row) -> Row | None:

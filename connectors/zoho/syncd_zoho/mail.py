@@ -38,7 +38,7 @@ from .hydrate import hydrated, with_content
 from .mailbox import Folder, Top, folders_of
 from .message import record_of
 from .rawmail import exists, raw_message
-from .settings import root
+from .settings import MESSAGES, root
 from .wire import ident, mail_data, text
 
 __all__ = ["Mail"]
@@ -171,7 +171,7 @@ def _until_now(ctx: Context, moment: int) -> int:
 
 async def _found(ctx: Context, mailbox: str, one: str, folders: list[str]) -> Record | Reject:
     """A message that exists, wherever it lives now."""
-    api = Api(ctx, "mail", "mail")
+    api = Api(ctx, "mail", "mail", MESSAGES)
     for folder in folders:
         path = f"/api/accounts/{mailbox}/folders/{folder}/messages/{one}/details"
         try:

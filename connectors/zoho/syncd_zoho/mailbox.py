@@ -20,6 +20,7 @@ from .api import Api
 from .directory import NOT_READABLE
 from .errors import TOKEN_CODES, Fault
 from .message import received_of
+from .settings import MAIL_FOLDERS, MESSAGES
 from .wire import ident, mail_rows
 
 __all__ = ["Folder", "Rows", "Top", "folders_of"]
@@ -87,7 +88,7 @@ class Folder:
     """The rows of one folder, newest first."""
 
     def __init__(self, ctx: Context, mailbox: str, folder: str) -> None:
-        self.api = Api(ctx, "mail", "mail")
+        self.api = Api(ctx, "mail", "mail", MESSAGES)
         self.mailbox = mailbox
         self.folder = folder
 
@@ -175,7 +176,7 @@ async def folders_of(ctx: Context, mailbox: str) -> list[dict[str, Any]]:
         return _not_readable(fault)
 
     path = f"/api/accounts/{mailbox}/folders"
-    response = await Api(ctx, "mail", "mail").get(path, "mail folders", None, never_was)
+    response = await Api(ctx, "mail", "mail", MAIL_FOLDERS).get(path, "mail folders", None, never_was)
     return mail_rows(response, "mail folders")
 
 

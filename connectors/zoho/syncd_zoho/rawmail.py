@@ -16,7 +16,8 @@ from syncd.sdk import ContentUnavailable, Context, ProtocolError, SyncdError
 from syncd.sdk.http import httpx
 
 from .api import HEADERS, Api
-from .errors import Fault
+from .errors import Fault, ungranted
+from .settings import MESSAGES
 from .wire import mail_data
 
 __all__ = ["exists", "raw_message"]
@@ -29,10 +30,12 @@ HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}$")  # the first of a pair of 
 
 async def raw_message(ctx: Context, mailbox: str, message: str) -> AsyncIterator[bytes]:
     """The message's bytes. Raises ContentUnavailable if it is gone."""
+    api = Api(ctx, "mail", "mail", MESSAGES)
     async with _request(ctx, mailbox, message) as response:
         if response.status_code >= 400:
             await response.aread()
-            raise Api(ctx, "mail", "mail").problem(response, f"mail {message}", _gone)
+            what = f"mail {message}"
+            raise api.problem(response, what, lambda fault: ungranted(fault, what, MESSAGES) or _gone(fault))
         async for chunk in decoded(response):
             yield chunk
 
@@ -43,7 +46,7 @@ async def exists(ctx: Context, mailbox: str, message: str) -> bool:
         if response.status_code < 400:
             return True
         await response.aread()
-        error = Api(ctx, "mail", "mail").problem(response, f"mail {message}", _gone)
+        error = Api(ctx, "mail", "mail", MESSAGES).problem(response, f"mail {message}", _gone)
         if isinstance(error, ContentUnavailable):
             return False
         raise error

@@ -1,7 +1,7 @@
 """A connection's settings: schema, data centres, endpoints, scopes.
 
-Public: SCHEMA, DATA_CENTERS, PRODUCTS, SCOPES, data_center, environment, root, overridden, origins, reveal, token_url,
-center_of.
+Public: SCHEMA, DATA_CENTERS, PRODUCTS, SCOPES and the scopes of single requests, data_center, environment, root, overridden,
+origins, reveal, token_url, center_of.
 
 A product is one of Zoho's services: accounts, mail, calendar, contacts, workdrive, download, crm. Each has a host per
 data centre (§2.1); they cannot be derived from each other: Canada's differ in two ways.
@@ -15,10 +15,19 @@ from urllib.parse import urlsplit
 from syncd.sdk import AuthFailed, Secret, conceal
 
 __all__ = [
+    "CALENDARS",
+    "CONTENTS",
     "DATA_CENTERS",
+    "EVENTS",
+    "FILES",
+    "MAILBOXES",
+    "MAIL_FOLDERS",
+    "MESSAGES",
     "PRODUCTS",
     "SCHEMA",
     "SCOPES",
+    "TEAMS",
+    "TEAM_FOLDERS",
     "center_of",
     "data_center",
     "environment",
@@ -53,15 +62,19 @@ DATA_CENTERS: dict[str, DataCenter] = {  # §2.1
 ENVIRONMENTS = {"production": "www", "sandbox": "sandbox", "developer": "developer"}  # of the CRM (§2.1)
 PRODUCTS = ("accounts", "mail", "calendar", "contacts", "workdrive", "download", "crm")
 
+CALENDARS, EVENTS = "ZohoCalendar.calendar.READ", "ZohoCalendar.event.READ"
+TEAMS, TEAM_FOLDERS, FILES = "WorkDrive.team.READ", "WorkDrive.workspace.READ", "WorkDrive.files.READ"
+CONTENTS = "ZohoFiles.files.READ"
+MAILBOXES, MAIL_FOLDERS, MESSAGES = "ZohoMail.accounts.READ", "ZohoMail.folders.READ", "ZohoMail.messages.READ"
 SCOPES: dict[str, str] = {  # §3.5: what each stream needs; `import` for the accounts
     "contacts": "zohocontacts.contactapi.READ",
-    "calendar": "ZohoCalendar.calendar.READ,ZohoCalendar.event.READ",
-    "files": "WorkDrive.team.READ,WorkDrive.workspace.READ,WorkDrive.files.READ,ZohoFiles.files.READ",
-    "mail": "ZohoMail.accounts.READ,ZohoMail.folders.READ,ZohoMail.messages.READ",
+    "calendar": f"{CALENDARS},{EVENTS}",
+    "files": f"{TEAMS},{TEAM_FOLDERS},{FILES},{CONTENTS}",
+    "mail": f"{MAILBOXES},{MAIL_FOLDERS},{MESSAGES}",
     "crm_contacts": "ZohoCRM.modules.contacts.READ,ZohoCRM.settings.ALL",
     "crm_leads": "ZohoCRM.modules.leads.READ,ZohoCRM.settings.ALL",
     "crm_events": "ZohoCRM.modules.events.READ,ZohoCRM.settings.ALL",
-    "import": "ZohoMail.accounts.READ,ZohoMail.organization.accounts.READ,ZohoCRM.users.READ",
+    "import": f"{MAILBOXES},ZohoMail.organization.accounts.READ,ZohoCRM.users.READ",
 }
 
 _TEXT = {"type": "string", "minLength": 1}

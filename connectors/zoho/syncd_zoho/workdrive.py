@@ -14,6 +14,7 @@ from syncd.sdk import AccountGone, Context, Partition, ProtocolError, Reject, Sy
 
 from .api import Api, Params
 from .errors import NO_SERVICE, Fault
+from .settings import FILES, TEAM_FOLDERS, TEAMS
 from .slices import Sliced
 from .wire import drive_data, ident, text, wrapped
 
@@ -24,6 +25,7 @@ BASE = "/workdrive/api/v1"
 HEADERS = {"Accept": "application/vnd.api+json"}
 PAGE_SIZE = 1000  # §7.2: the most that is known to work with a cursor
 MOST_PAGES = 2_000  # of a list that is read at once: team folders
+ANY = f"{TEAMS},{TEAM_FOLDERS},{FILES}"  # which of them tells whose token it is, no document says
 GONE = "R008"  # §7.6: trashed, deleted, never there, or not for this account
 
 
@@ -64,24 +66,24 @@ class Drive:
     def __init__(self, ctx: Context) -> None:
         self.api = Api(ctx, "workdrive", STREAM)
 
-    async def get(self, path: str, what: str, params: Params | None = None, lane: Any = None) -> Any:
+    async def get(self, path: str, what: str, scope: str, params: Params | None = None, lane: Any = None) -> Any:
         """The answer to a GET below the base. Missing for R008."""
-        return await self.api.get(BASE + path, what, params, _missing, headers=HEADERS, lane=lane)
+        return await self.api.get(BASE + path, what, params, _missing, headers=HEADERS, lane=lane, scope=scope)
 
-    async def data(self, path: str, what: str) -> Any:
+    async def data(self, path: str, what: str, scope: str) -> Any:
         """`data` of a small answer: an object or a list."""
-        return drive_data(await self.get(path, what), what)
+        return drive_data(await self.get(path, what, scope), what)
 
     # -- roots (§7.1)
 
     async def teams(self) -> tuple[str, list[str], bool]:
         """The user's id, the teams' ids, and whether the account is a single user's. AccountGone: no WorkDrive."""
         try:
-            me = await self.data("/users/me", "WorkDrive user")
+            me = await self.data("/users/me", "WorkDrive user", ANY)
             user = _id(me, "WorkDrive user")
             if str(_attributes(me).get("edition") or "").upper() == "PERSONAL":
                 return user, [], True
-            teams = wrapped(await self.data(f"/users/{quote(user, safe='')}/teams", "WorkDrive teams"))
+            teams = wrapped(await self.data(f"/users/{quote(user, safe='')}/teams", "WorkDrive teams", TEAMS))
         except Missing as error:
             raise no_workdrive(str(error)) from error
         if not teams:
@@ -91,18 +93,21 @@ class Drive:
     async def private_space(self, user: str) -> str:
         """The root of "My Folders" of a user, or of a team's user."""
         what = "private space"
-        spaces = wrapped(await self.data(f"/users/{quote(user, safe='')}/privatespace", what))
+        spaces = wrapped(await self.data(f"/users/{quote(user, safe='')}/privatespace", what, f"{TEAMS},{FILES}"))
         if not spaces:
             raise ProtocolError(f"{what}: WorkDrive names none")
         return _id(spaces[0], what)
 
     async def team_user(self, team: str) -> str:
         """The id of this account inside a team: another one than the user's (§10.16)."""
-        return _id(await self.data(f"/teams/{quote(team, safe='')}/currentuser", "team user"), "team user")
+        return _id(await self.data(f"/teams/{quote(team, safe='')}/currentuser", "team user", TEAMS), "team user")
 
     async def private_roots(self) -> list[str]:
         """The roots of "My Folders": one per team, or one for a single user."""
-        user, teams, single = await self.teams()
+        return await self.roots_of(*await self.teams())
+
+    async def roots_of(self, user: str, teams: list[str], single: bool) -> list[str]:
+        """The same, of what `teams` gave."""
         try:
             if single:
                 return [await self.private_space(user)]
@@ -115,19 +120,22 @@ class Drive:
         _, teams, _ = await self.teams()
         found: dict[str, Partition] = {}
         for team in teams:
-            route = f"/teams/{quote(team, safe='')}/"
-            async for folder in self._folders(route):
+            async for folder in self.folders(team):
                 key = _id(folder, "team folders")
                 found.setdefault(key, Partition(key, name_of(_attributes(folder)) or "", shared=True))
         return list(found.values())
 
-    async def _folders(self, route: str) -> AsyncIterator[dict[str, Any]]:
-        what, path, token = "team folders", route + "workspaces", None
+    async def folders(self, team: str) -> AsyncIterator[dict[str, Any]]:
+        """The team folders of a team, as they are listed."""
+        route, what = f"/teams/{quote(team, safe='')}/", "team folders"
+        path, token = route + "workspaces", None
         seen: set[str] = set()
         while True:
             params: Params = {"page[next]": token} if token else {}
             try:
-                response = await self.api.get(BASE + path, what, params, _unknown_route, headers=HEADERS)
+                response = await self.api.get(
+                    BASE + path, what, params, _unknown_route, headers=HEADERS, scope=TEAM_FOLDERS
+                )
             except _NoRoute as error:
                 if path.endswith("/teamfolders"):
                     raise ProtocolError(str(error)) from error
@@ -154,7 +162,7 @@ class Drive:
         params: Params = {"page[limit]": PAGE_SIZE, "page[next]": token or "0"}
         lane = ("folder", folder) if token else None
         what = f"folder {folder}"
-        response = await self.get(f"/files/{quote(folder, safe='')}/files", what, params, lane)
+        response = await self.get(f"/files/{quote(folder, safe='')}/files", what, FILES, params, lane)
         head, entries = ENTRIES.read(response.content, what)
         return Listing(entries, _following(head.links, len(head.data), what))
 

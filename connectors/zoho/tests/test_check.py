@@ -9,7 +9,7 @@ from syncd_zoho.auth import ZohoAuth
 from syncd_zoho.settings import SCOPES
 
 from connectors.zoho.tests.canned import Noon, Quiet
-from syncd.sdk import Context
+from syncd.sdk import JSON, Account, Context, Forbidden
 
 pytestmark = pytest.mark.anyio
 EVERY = {scope for scopes in SCOPES.values() for scope in scopes.split(",")}
@@ -38,6 +38,9 @@ async def test_with_every_scope_all_streams_are_ready() -> None:
     ("scope", "streams"),
     [
         ("ZohoFiles.files.READ", {"files"}),
+        ("WorkDrive.team.READ", {"files"}),
+        ("WorkDrive.files.READ", {"files"}),
+        ("WorkDrive.workspace.READ", {"files"}),
         ("ZohoCRM.settings.ALL", {"crm_contacts", "crm_leads", "crm_events"}),
         ("ZohoCRM.modules.leads.READ", {"crm_leads"}),
         ("ZohoCalendar.event.READ", {"calendar"}),
@@ -52,4 +55,46 @@ async def test_a_scope_that_is_missing_is_named_by_its_stream(scope: str, stream
     world.credentials.granted_scopes = EVERY - {scope}
     found = await checked(world)
     assert found.keys() == streams
-    assert all(scope in said for said in found.values()), found
+    for said in found.values():
+        assert scope in said, found
+        assert not [other for other in EVERY - {scope} if other in said], found  # that one is the only one to be added
+
+
+async def test_files_are_ready_without_team_folders_and_without_contents_they_are_not() -> None:
+    world = tiny_zoho(1, SimClock.manual())
+    world.credentials.granted_scopes = EVERY - {"WorkDrive.workspace.READ"}
+    said = (await checked(world))["files"]
+    assert said.startswith("ready: ")
+    assert "`shared: true`" in said
+    world.credentials.granted_scopes = EVERY - {"WorkDrive.workspace.READ", "ZohoFiles.files.READ"}
+    said = (await checked(world))["files"]
+    assert not said.startswith("ready")
+    assert "ZohoFiles.files.READ" in said
+
+
+async def test_a_request_that_one_of_several_scopes_allows_names_them_all() -> None:
+    world = tiny_zoho(1, SimClock.manual())
+    world.credentials.granted_scopes = {scope for scope in EVERY if not scope.startswith("WorkDrive.")}
+    said = (await checked(world))["files"]
+    assert "one of WorkDrive.team.READ, WorkDrive.workspace.READ, WorkDrive.files.READ" in said
+
+
+@pytest.mark.parametrize(
+    ("stream", "scope"),
+    [
+        ("calendar", "ZohoCalendar.calendar.READ"),
+        ("files", "WorkDrive.team.READ"),
+        ("mail", "ZohoMail.folders.READ"),
+    ],
+)
+async def test_a_run_names_the_scope_of_the_request_that_was_refused(stream: str, scope: str) -> None:
+    world = tiny_zoho(1, SimClock.manual())
+    world.credentials.granted_scopes = EVERY - {scope}
+    settings, account = world.settings("http://127.0.0.1:9"), Account(world.owner.zuid, world.owner.address)
+    auth, transport = ZohoAuth(settings, Noon()), httpx.ASGITransport(zoho_app(world))
+    (one,) = [each for each in ZohoConnector().streams() if each.info.name == stream]
+    async with httpx.AsyncClient(transport=transport, auth=auth) as client:
+        options: dict[str, JSON] = {"shared": True} if stream == "files" else {}
+        ctx = Context(client, Noon(), Quiet(), settings=settings, account=account, options=options)
+        with pytest.raises(Forbidden, match=f"lacks {scope} "):
+            await one.partitions(ctx)

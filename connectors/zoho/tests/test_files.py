@@ -357,6 +357,22 @@ async def test_an_export_without_a_route_comes_from_the_content_host(zoho: Canne
     assert await content(zoho, Blob({"id": "n", "editor": "sheet"}, "1/1")) == b"office"
 
 
+async def test_an_export_without_the_scope_waits_for_it(zoho: Canned) -> None:
+    """No other route is tried, and it is no export that can never be had."""
+    body = {"errors": [{"id": "F000", "title": "INVALID_OAUTHSCOPE"}]}
+    for status in (400, 401, 403):
+        zoho.routes["GET /sheet/api/v1/download/n"] = answer(status, body)
+        with pytest.raises(ProtocolError, match="lacks one of") as raised:
+            await content(zoho, Blob({"id": "n", "editor": "sheet"}, "1/1"))
+        assert raised.value.code == "SYN-ZOHO-004"
+
+
+async def test_a_content_that_its_owner_locked_is_forbidden(zoho: Canned) -> None:
+    zoho.routes["GET /v1/workdrive/download/a"] = answer(403, {"errors": [{"id": "F6021", "title": "Not allowed"}]})
+    with pytest.raises(Forbidden):
+        await content(zoho, Blob({"id": "a"}, "1/6", 6))
+
+
 async def content(zoho: Canned, blob: Blob) -> bytes:
     return b"".join([chunk async for chunk in FilesStream().fetch(zoho.context(), blob)])
 

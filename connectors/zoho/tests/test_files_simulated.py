@@ -2,14 +2,20 @@
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from syncd_simulator import SimClock
 from syncd_simulator.zoho import DOCUMENTED, Editor, tiny_zoho, zoho_app
 from syncd_zoho import ZohoConnector
+from syncd_zoho.settings import SCOPES
 
 from syncd.sdk import JSON, Account, Secret
 from syncd.testing.suite import StreamSuite
+from tests.support.mirror import Lab
+from tests.support.providers.zoho import Zoho
 
 BASE = "http://127.0.0.1:9"  # nobody listens: requests stay in this process
 KEPT = ("id", "type", "attributes")
@@ -57,6 +63,33 @@ class DriveSource:
 
     def calm(self) -> None:
         self.world.faults.clear()
+
+
+GRANTED = {scope for scopes in SCOPES.values() for scope in scopes.split(",")}
+
+
+@pytest.mark.anyio
+async def test_without_the_grant_contents_fail_loudly_and_come_once_it_is_given(tmp_path: Path) -> None:
+    world = tiny_zoho(1, SimClock.manual())
+    world.limits.enabled = False
+    world.credentials.granted_scopes = GRANTED - {"ZohoFiles.files.READ"}
+    async with Lab(world, tmp_path, {"files": {}}, provider=Zoho()) as lab:
+        report = await lab.sync()
+        assert (str(report.status), report.exit_code) == ("partial", 3)
+        assert report.counts.failed > 0
+        assert {error.code for error in report.errors} <= {"SYN-ZOHO-004", "SYN-CONTENT-002"}
+        assert all("ZohoFiles.files.READ" in error.message for error in report.errors)
+        assert _contents(lab) == set()
+        world.credentials.granted_scopes = GRANTED
+        world.clock.advance(86_400)
+        assert str((await lab.sync()).status) == "completed"
+        assert len(_contents(lab)) == report.counts.failed
+
+
+def _contents(lab: Lab) -> set[str]:
+    """The files whose content is held."""
+    blobs = {one["source_id"]: one["summary"].get("blob") or {} for one in lab.records("files")}
+    return {key for key, blob in blobs.items() if "sha256" in blob}
 
 
 class TestZohoFiles(StreamSuite):

@@ -14,7 +14,19 @@ from syncd_zoho.files import FilesStream
 from syncd_zoho.settings import SCOPES
 
 from connectors.zoho.tests.canned import Canned, answer, body, ids, query
-from syncd.sdk import AccountGone, Blob, Context, CursorExpired, Forbidden, Lane, Page, Partition, RateLimited, Scan
+from syncd.sdk import (
+    AccountGone,
+    Blob,
+    Context,
+    CursorExpired,
+    Forbidden,
+    Lane,
+    Page,
+    Partition,
+    ProtocolError,
+    RateLimited,
+    Scan,
+)
 
 pytestmark = pytest.mark.anyio
 DRIVE = "/workdrive/api/v1"
@@ -156,8 +168,9 @@ async def test_trap_15_content_is_on_another_host_and_needs_another_scope(zoho: 
         extensions={"reason_phrase": b"INVALID_OAUTHSCOPE"},
         json={"errors": [{"id": "F000", "title": "INVALID_OAUTHSCOPE"}]},
     )
-    with pytest.raises(Forbidden, match="ZohoFiles"):
+    with pytest.raises(ProtocolError, match=r"lacks ZohoFiles\.files\.READ") as raised:  # Forbidden would be for good
         _ = [one async for one in FilesStream().fetch(zoho.context(), Blob({"id": "a"}, "1/1", 1))]
+    assert raised.value.code == "SYN-ZOHO-004"
 
 
 async def test_trap_16_the_private_space_is_the_team_users(zoho: Canned) -> None:
