@@ -19,6 +19,7 @@ from syncd.sdk import (
     JSON,
     Context,
     CursorExpired,
+    Forbidden,
     Item,
     Page,
     Partition,
@@ -43,7 +44,7 @@ from .errors import no_mailbox, refusal
 from .events import EVENTS, EXCEPTION, MASTER, OCCURRENCE, TYPES, Event, record_of, with_cancelled
 from .outlook import ETAGS, PAGE_SIZES, OverQuota, folder_fault, is_gone, looked_at
 from .push import Push
-from .series import Book, Known, Series, Window, cancelled, pack, unpack
+from .series import UNREAD, Book, Known, Series, Window, cancelled, pack, unpack
 from .throttle import ANSWERED
 from .wire import LONGEST_LIST, Chain, Links
 
@@ -229,8 +230,11 @@ class _Round:
                 items.append(one)
             elif one[0].removed:
                 items += self._ended(one[0].id, kids.get(one[0].id, []))
+            elif isinstance(answer := asked.get(one[0].id, one), Reject):
+                self._book.unreadable(one[0])
+                items.append(answer)
             else:
-                items += self._living(one[0].id, asked.get(one[0].id, one))
+                items += self._living(one[0].id, answer)
         return links, items, sum(event.kind == OCCURRENCE for event, _ in living)
 
     def _is_thin(self, event: Event, data: bytes) -> bool:
@@ -300,15 +304,18 @@ class _Round:
     async def _settled(self, ids: Sequence[str]) -> list[Item]:
         """Some series, with their cancelled occurrences; those that were not sent, or not kept, are asked for (§18.10)."""
         series = {one: self._book.series[one] for one in ids}
-        absent = [one for one in ids if series[one].data is None]
+        absent = [one for one in ids if series[one].data is None and not series[one].lost]
         answers = await self._ask(absent) if absent else {}
-        for answer in answers.values():
-            if answer is not None:
+        items: list[Item] = []
+        for one, answer in answers.items():
+            if isinstance(answer, Reject):
+                series[one].blind = True
+                items.append(answer)
+            elif answer is not None:
                 self._book.master(*answer, sent=False)
         gone = {one for one, answer in answers.items() if answer is None}
         kids = {} if self._full and not gone else await self._ctx.children(ids)
-        held = {} if self._sure else await self._ctx.known(ids)
-        items: list[Item] = []
+        held = await self._held(series)
         for one in ids:
             if one in gone:
                 items += self._ended(one, kids.get(one, []))
@@ -316,19 +323,29 @@ class _Round:
             data = series[one].data
             if data is not None:
                 items.append(await self._series(series[one], *data, held=one in held))
-            if not self._full and series[one].present and not self._book.blind:
+            if not self._full and series[one].present and not self._is_blind(series[one]):
                 items += [Tombstone(kid) for kid in kids.get(one, []) if not self._book.saw(one, kid)]
             self._book.drop(one)
         return items
+
+    async def _held(self, series: Mapping[str, Series]) -> Mapping[str, str | None]:
+        """Those of whose cancelled occurrences nobody knows more than their records do."""
+        if self._full:
+            self._known |= {one: UNREAD for one, found in series.items() if self._is_blind(found)}
+        unsure = [one for one in series if not self._sure or self._known.get(one) == UNREAD]
+        return await self._ctx.known(unsure) if unsure else {}
+
+    def _is_blind(self, series: Series) -> bool:
+        return self._book.blind or series.blind
 
     async def _series(self, series: Series, event: Event, data: bytes, *, held: bool) -> Record:
         """One series. Its occurrences are all there in a full round, and in a delta when it was sent itself (§6)."""
         if event.kind != MASTER:
             return record_of(event, data)
         known = self._known.get(event.id)
-        if not self._book.blind and (self._full or series.present):
+        if not self._is_blind(series) and (self._full or series.present):
             known = await self._cancelled(series, event, known)
-        elif known is None and held:  # what is cancelled is in the record only
+        elif known in (None, UNREAD) and held:  # what is cancelled is in the record only
             return record_of(event, data, partial=True)
         dates = [f"{datetime.fromordinal(day):%Y-%m-%d}" for day in known.gone] if known else []
         return record_of(event, with_cancelled(data, dates))
@@ -358,7 +375,7 @@ class _Round:
         while where:
             try:
                 response = await self._graph.get(where, "instances", prefer=[page_size(self._sizes[0])])
-            except ProtocolError:
+            except (Forbidden, ProtocolError):
                 return None
             links, entries = EVENTS.read(response.content, "instances")
             for one in entries:
@@ -373,30 +390,34 @@ class _Round:
             where = chain.follow(links.next) if links.next else None
         return None if book.blind else list(book.series[series].slots) if book.series else []
 
-    async def _ask(self, ids: Sequence[str]) -> dict[str, tuple[Event, bytes] | None]:
-        """Events by id; None for those that are gone."""
+    async def _ask(self, ids: Sequence[str]) -> dict[str, tuple[Event, bytes] | Reject | None]:
+        """Events by id; None for those that are gone. What is the matter with one event is no other's fault (§8, §10)."""
         paths = {one: _path(self._graph, one) for one in dict.fromkeys(ids)}
-        found: dict[str, tuple[Event, bytes] | None] = {}
         try:
             parts = await Batch(self._graph, serial=True).get(list(paths.values()), until=_refused)
         except TooMuch:
             parts = {}
             for path in paths.values():
                 parts |= await Batch(self._graph, serial=True, cap=64 << 20).get([path])
-        for one, path in paths.items():
-            part = parts.get(path) or next(part for part in parts.values() if _refused(part))
-            if part.status >= 400:
-                absent = no_mailbox(part.fault, WHAT)
-                if not is_gone(part.fault) and (part.status != 404 or absent):
-                    raise absent or refusal(part.fault, WHAT, WHAT)
-                found[one] = None
-                continue
-            read = EVENTS.one(orjson.dumps(_plain(part.json(WHAT))))
-            if isinstance(read, Reject):
-                raise ProtocolError(f"{WHAT}: an event that was asked for cannot be read: {read.reason}")
-            read[0].id = one
-            found[one] = read
-        return found
+        refused = next((part for part in parts.values() if _refused(part)), None)
+        if refused is not None:
+            raise no_mailbox(refused.fault, WHAT) or refusal(refused.fault, WHAT, WHAT)
+        return {one: _asked(one, parts[path]) for one, path in paths.items()}
+
+
+def _asked(one: str, part: Part) -> tuple[Event, bytes] | Reject | None:
+    """The answer about one event; None if it is gone."""
+    if part.status >= 400:
+        gone = part.status == 404 or is_gone(part.fault)
+        return None if gone else Reject(f"{WHAT}: {part.fault}", one)
+    if not isinstance(part.body, dict):
+        return Reject("unreadable item: it is no JSON object", one)
+    data = orjson.dumps(_plain(part.body))
+    read = EVENTS.one(data)
+    if isinstance(read, Reject):
+        return Reject(read.reason, one, data)
+    read[0].id = one
+    return read
 
 
 def _alone(one: str, item: dict[str, Any]) -> Record:
@@ -447,8 +468,8 @@ def _anonymous(data: bytes) -> Reject:
 
 
 def _refused(part: Part) -> bool:
-    """Whether an answer speaks of the mailbox, and not of an item in it."""
-    return part.status >= 400 and no_mailbox(part.fault, WHAT) is not None
+    """Whether an answer speaks of the mailbox or of the sign-in, and not of an item."""
+    return part.status >= 400 and (part.status == 401 or no_mailbox(part.fault, WHAT) is not None)
 
 
 def _read_known(packed: Any) -> dict[str, Known]:

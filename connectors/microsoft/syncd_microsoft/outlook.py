@@ -33,7 +33,7 @@ from .api import Graph, page_size
 from .batch import Batch, Part
 from .cursors import VERSION, read_cursor
 from .errors import Fault, dead_cursor, no_mailbox, refusal
-from .throttle import ANSWERED
+from .throttle import ANSWERED, CORRUPT
 from .wire import Chain, Links, Sliced
 
 __all__ = [
@@ -119,20 +119,25 @@ async def pages_of(ctx: Context, graph: Graph, feed: Feed[E]) -> AsyncIterator[P
 async def looked_at(
     graph: Graph, what: str, paths: Mapping[str, str], record: Callable[[str, dict[str, Any]], Record]
 ) -> AsyncIterator[Record | Tombstone | Reject]:
-    """Items asked for one by one (id → path), in chains of one mailbox. A Tombstone only where Exchange says so."""
+    """Items asked for one by one (id → path), in chains of one mailbox. A Tombstone only where Exchange says so.
+
+    What is refused of one item is a Reject: it stays. Where all are refused it is the mailbox, unless the item is at fault.
+    """
     parts = await Batch(graph, serial=True, patience=60.0).get(list(paths.values()), until=_mailbox_gone)
+    refused = next((part.fault for part in parts.values() if _mailbox_gone(part)), None)
+    if refused is not None:
+        raise no_mailbox(refused, what) or refusal(refused, what, graph.needs)
+    answers = any(part.status < 400 or is_gone(part.fault) for part in parts.values())
     for one, path in paths.items():
-        part = parts.get(path)
-        if part is None or part.status >= 400:
-            fault = part.fault if part else next(found.fault for found in parts.values() if _mailbox_gone(found))
-            if is_gone(fault):
-                yield Tombstone(one)
-            elif fault.http == 400:
-                yield Reject(f"{what}: {fault}", one)
-            else:
-                raise no_mailbox(fault, what) or refusal(fault, what, graph.needs)
-        else:
+        part = parts[path]
+        if part.status < 400:
             yield _seen(one, part, what, record)
+        elif is_gone(part.fault):
+            yield Tombstone(one)
+        elif part.status != 401 and (answers or part.status == 400 or part.fault.has(*CORRUPT)):
+            yield Reject(f"{what}: {part.fault}", one)
+        else:
+            raise refusal(part.fault, what, graph.needs)
 
 
 def is_gone(fault: Fault) -> bool:

@@ -1,6 +1,6 @@
 """What a round has seen of series, and which of their occurrences are cancelled (wire reference §6).
 
-Public: Book, Series, Known, cancelled, pack, unpack.
+Public: Book, Series, Known, UNREAD, cancelled, pack, unpack.
 
 A deleted occurrence yields no tombstone: the series comes again with its other occurrences, and that one is missing
 (§18.12). Occurrences may be spread over pages, so a series is decided after the last one. Of an occurrence nothing is kept
@@ -22,12 +22,12 @@ import orjson
 
 from syncd.sdk import CursorExpired
 
-from .events import Event, instant_of
+from .events import EXCEPTION, MASTER, OCCURRENCE, SINGLE, Event, instant_of
 from .recurrence import Rule
 from .windows_zones import zone
 from .wire import instant
 
-__all__ = ["Book", "Known", "Series", "cancelled", "pack", "unpack"]
+__all__ = ["UNREAD", "Book", "Known", "Series", "cancelled", "pack", "unpack"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -44,7 +44,8 @@ class Series:
     """One series in one round. `slots`: minutes since 1970 (UTC) of its occurrences, exceptions by their original slot.
 
     `seen`: digests of the ids of its exceptions; `ids`: those ids, as far as this process has read them. `present`: the
-    series itself was sent. `data`: as it was sent, unless it is too much to keep.
+    series itself was sent. `data`: as it was sent, unless it is too much to keep. `blind`: something of it could not be
+    read, so what is missing proves nothing; `lost`: that was the series itself.
     """
 
     slots: "array[int]" = field(default_factory=lambda: array("q"))
@@ -52,6 +53,8 @@ class Series:
     ids: dict[str, None] = field(default_factory=dict)
     present: bool = False
     data: tuple[Event, bytes] | None = None
+    blind: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,10 @@ class Known:
         return cls(tuple(accumulate(gone)), None if sent is None else tuple(accumulate(sent)), rule)
 
 
+UNREAD = Known(rule="?")
+"""Of a series that could not be read whole in a full round: what is cancelled stands in its record, if anywhere."""
+
+
 class Book:
     """The series of a round. `state`: what `write` gave, where the round goes on after a cut."""
 
@@ -81,9 +88,11 @@ class Book:
         self.series: dict[str, Series] = {}
         self.blind = False  # something could not be read: what is missing proves nothing
         self._kept = 0
-        for one, (slots, seen, present) in (state or {}).items():
+        for one, (slots, seen, present, *blind) in (state or {}).items():
             if one:
-                self.series[one] = Series(array("q", accumulate(slots)), set(seen.split()), present=present)
+                self.series[one] = Series(
+                    array("q", accumulate(slots)), set(seen.split()), present=present, blind=any(blind)
+                )
             else:
                 self.blind = True
 
@@ -108,6 +117,16 @@ class Book:
         one.seen.add(_digest(event.id))
         one.ids[event.id] = None
 
+    def unreadable(self, event: Event) -> None:
+        """An event that neither came whole nor could be asked for: its series is not known whole; if none is named, none."""
+        if event.kind == MASTER:
+            one = self.series.setdefault(event.id, Series())
+            one.blind = one.lost = True
+        elif event.kind in (EXCEPTION, OCCURRENCE) and event.seriesMasterId:
+            self.series.setdefault(event.seriesMasterId, Series()).blind = True
+        elif event.kind != SINGLE:
+            self.blind = True
+
     def saw(self, series: str, exception: str) -> bool:
         return _digest(exception) in self.series[series].seen
 
@@ -123,7 +142,12 @@ class Book:
     def write(self) -> dict[str, list[Any]]:
         """For a resume point. What was kept of the series themselves is asked for again."""
         state = {
-            one: [_steps(sorted(series.slots)), " ".join(sorted(series.seen)), series.present]
+            one: [
+                _steps(sorted(series.slots)),
+                " ".join(sorted(series.seen)),
+                series.present,
+                *([True] if series.blind else []),
+            ]
             for one, series in self.series.items()
         }
         return {**state, "": [[], "", False]} if self.blind else state
