@@ -50,7 +50,11 @@ class Walk:
         self.queue: deque[tuple[str, str]] = deque()  # (parent, folder); the parent of a root is ""
         self.parents: dict[str, str] = {}
         self.resumed = ctx.cursor is not None
-        self.fresh: tuple[str, set[str] | None] = ("", None)  # the last folder that was listed anew, and its ids
+        self.fresh: dict[str, set[str] | None] = {}  # folders that were listed anew in this wave, and their ids
+        self.absent: set[str] = set()  # folders to be read that their parent, listed anew, had no more
+        self.gone: set[str] = set()  # folders that went while the tree was read
+        self.moved: set[str] = set()  # folders that two folders listed, one after the other
+        self.dropped: set[str] = set()  # folders that were not read, since they hung below one that went
         self.unmarked = 0  # pages since the last resume point
 
     async def pages(self) -> AsyncIterator[Page]:
@@ -83,16 +87,25 @@ class Walk:
 
     def _enqueue(self, parent: str, folders: Iterable[str]) -> None:
         for folder in folders:
-            if folder not in self.parents:
+            if folder not in self.parents or folder in self.dropped:
+                self.dropped.discard(folder)
                 self.parents[folder] = parent
                 self.queue.append((parent, folder))
+            elif self.parents[folder] != parent:
+                self.moved.add(folder)
 
     # -- reading
 
     async def _wave(self) -> list[tuple[str, str, Listing | None]]:
         """The first pages of the next few folders; None for one that WorkDrive does not show."""
-        size = min(len(self.queue), max(1, self.ctx.limit))
-        wave = [self.queue.popleft() for _ in range(size)]
+        self.fresh.clear()
+        wave: list[tuple[str, str]] = []
+        while self.queue and len(wave) < max(1, self.ctx.limit):
+            parent, folder = self.queue.popleft()
+            if self._fell(folder):
+                self.dropped.add(folder)
+            else:
+                wave.append((parent, folder))
         return await self.ctx.gather([self._first(parent, folder) for parent, folder in wave])
 
     async def _first(self, parent: str, folder: str) -> tuple[str, str, Listing | None]:
@@ -154,31 +167,50 @@ class Walk:
         """
         if not parent:
             raise self._root_missing(folder)
-        if await self._still_listed(parent, folder) is False:
+        if self._fell(folder) or await self._still_listed(parent, folder) is False:
             self.ctx.log.debug("a folder went while the tree was read", folder=folder)
             return []
         return [Reject(f"folder {folder} cannot be read (R008), and its parent does not say that it is gone")]
 
+    def _fell(self, folder: str) -> bool:
+        """Whether a folder hung below one that went, and no other folder has listed it: it went with it, unasked.
+
+        Each vanished folder that is asked for, and each look at its parent, counts against a narrow limit (§7.6).
+        """
+        at: str | None = folder if self.gone else None
+        while at and at not in self.moved:
+            if at in self.gone:
+                return True
+            at = self.parents.get(at)
+        return False
+
     async def _still_listed(self, parent: str, folder: str) -> bool | None:
         """Whether its parent lists it now; a parent that is not shown itself is looked up in its own. None: unknown."""
-        while True:
+        while folder not in self.absent:
             ids = await self._listed_anew(parent)
             if ids is not None:
-                return folder in ids
+                if folder in ids:
+                    return True
+                break
             above = self.parents.get(parent)
             if above is None:
                 return None
             if not above:
                 raise self._root_missing(parent)
             parent, folder = above, parent
+        self.gone.add(folder)
+        return False
 
     async def _listed_anew(self, folder: str) -> set[str] | None:
-        if self.fresh[0] != folder:
+        """The ids that a folder has now, asked for once in a wave; None if it is not shown. What it has no more, stays so."""
+        if folder not in self.fresh:
             try:
-                self.fresh = folder, await self.drive.ids(folder)
+                ids = self.fresh[folder] = await self.drive.ids(folder)
             except Missing:
-                self.fresh = folder, None
-        return self.fresh[1]
+                self.fresh[folder] = None
+            else:
+                self.absent.update(one for parent, one in self.queue if parent == folder and one not in ids)
+        return self.fresh[folder]
 
     def _root_missing(self, root: str) -> Exception:
         if self.partition:

@@ -153,25 +153,25 @@ class Drive:
 
     # -- one folder (§7.2)
 
-    async def page(self, folder: str, token: str | None = None) -> Listing:
+    async def page(self, folder: str, token: str | None = None, *, again: bool = False) -> Listing:
         """A page of a folder. Only `page[next]` is taken out of the link that Zoho gives (§10.14).
 
-        First pages travel in WorkDrive's own lane; further ones in the folder's, which is the narrower: Zoho counts
-        listings of the same folder (§10.12).
+        First pages travel in WorkDrive's own lane; further ones, and those of a listing made `again`, in the folder's,
+        which is the narrower: Zoho counts listings of the same folder (§10.12).
         """
         params: Params = {"page[limit]": PAGE_SIZE, "page[next]": token or "0"}
-        lane = ("folder", folder) if token else None
+        lane = ("folder", folder) if token or again else None
         what = f"folder {folder}"
         response = await self.get(f"/files/{quote(folder, safe='')}/files", what, FILES, params, lane)
         head, entries = ENTRIES.read(response.content, what)
         return Listing(entries, _following(head.links, len(head.data), what))
 
     async def ids(self, folder: str) -> set[str]:
-        """The ids that a fresh listing of a folder holds."""
+        """The ids that a folder holds when it is listed again."""
         found: set[str] = set()
         token, seen = None, set[str]()
         while True:
-            listing = await self.page(folder, token)
+            listing = await self.page(folder, token, again=True)
             for entry in listing.entries:
                 if isinstance(entry, Reject):
                     if entry.source_id is not None:

@@ -236,6 +236,51 @@ async def test_a_subtree_that_went_as_a_whole_is_looked_up_where_it_hung(zoho: C
     assert [item for page in await walk(zoho) for item in page.items if isinstance(item, Reject)]
 
 
+MANY = [f"s{number}" for number in range(40)]
+
+
+async def test_a_large_subtree_that_went_is_not_asked_for_folder_by_folder(zoho: Canned) -> None:
+    """§7.6: R008 repeated escalates, and the twentieth listing of a folder within a minute costs five."""
+    serve(
+        zoho, root=[listing(folder("a")), listing()], a=[listing(*map(folder, MANY)), R008], **dict.fromkeys(MANY, R008)
+    )
+    pages = await walk(zoho)
+    assert not [item for page in pages for item in page.items if isinstance(item, Reject)]
+    assert pages[-1].last
+    asked = listings(zoho)
+    assert (asked.count("root"), asked.count("a"), len([one for one in asked if one in MANY])) == (2, 2, 4)
+
+
+async def test_many_folders_that_went_one_by_one_are_looked_up_together(zoho: Canned) -> None:
+    serve(zoho, root=listing(folder("a")), a=[listing(*map(folder, MANY)), listing()], **dict.fromkeys(MANY, R008))
+    pages = await walk(zoho)
+    assert not [item for page in pages for item in page.items if isinstance(item, Reject)]
+    assert listings(zoho).count("a") == 2
+
+
+async def test_a_folder_that_is_listed_anew_travels_in_its_own_lane(zoho: Canned) -> None:
+    serve(zoho, root=[listing(folder("d1")), listing()], d1=R008)
+    await walk(zoho)
+    lanes = [one.extensions["syncd.lane"] for one in zoho.requests if one.url.path.endswith("/files")]
+    assert lanes == ["workdrive", "workdrive", ("folder", "root")]
+
+
+async def test_a_folder_that_was_moved_out_of_one_that_went_is_read_where_it_is(zoho: Canned) -> None:
+    serve(
+        zoho,
+        root=[listing(folder("a"), folder("b"), folder("c")), listing(folder("b"), folder("c"))],
+        a=[listing(folder("lost"), folder("early"), folder("late")), R008],
+        b=listing(folder("early")),  # read with `a`, when `early` had been moved here already
+        c=listing(folder("d")),
+        lost=R008,
+        early=listing(file("x")),
+        late=listing(file("y")),
+        d=listing(folder("e")),
+        e=listing(folder("late")),  # read after `late` was given up with `a`
+    )
+    assert {"x", "y"} <= set(ids(await walk(zoho, limit=1)))
+
+
 async def test_a_lost_drive_in_the_middle_of_a_walk_is_no_deletion(zoho: Canned) -> None:
     serve(zoho, root=[listing(folder("d1")), R008], d1=R008)
     with pytest.raises(AccountGone):
