@@ -14,6 +14,7 @@ from syncd.control.errors import FAILED, ControlError
 
 from . import commands
 from .options import TOPICS, Ask, ReaderLeft, shared, topic_of
+from .streams import Unwritable, give_up, prepare
 
 __all__ = ["cli", "run"]
 
@@ -57,6 +58,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and give its exit code. Nothing of an error gets out but words."""
     ask = Ask()
     try:
+        prepare()
         given = cli.main(args=arguments, prog_name="syncd", standalone_mode=False, obj=ask)
         sys.stdout.flush()
         return given if isinstance(given, int) else 0
@@ -69,25 +71,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except (ReaderLeft, BrokenPipeError):
-        return _reader_left()
+        give_up()
+        return 0
     except ControlError as error:
         return _refused(ask, error)
     except Exception as error:
         return _refused(ask, _as_control_error(ask, error))
 
 
-def _reader_left() -> int:
-    """`syncd records | head` has read enough: that is no failure. Python must not complain at its end either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
 def _refused(ask: Ask, error: ControlError) -> int:
     """Say what happened, what to do and the code; under `--json` on stdout too, as the one document."""
     from .output import emit, say
 
-    if ask.json:
-        emit({"error": error.to_json()})
+    try:
+        if ask.json:
+            emit({"error": error.to_json()})
+        sys.stdout.flush()
+    except (Unwritable, BrokenPipeError):  # that may be the error itself; stderr has it
+        give_up()
     code = f" [{error.code}]" if error.code else ""
     say(f"error: {error.message}{code}", style="bold red" if sys.stderr.isatty() else "", stderr=True)
     for problem in error.problems:

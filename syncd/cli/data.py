@@ -4,12 +4,15 @@ Public: register.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
+
+from syncd.control.errors import ControlError
 
 from .completion import connection_names
 from .options import Ask, command
@@ -129,10 +132,27 @@ async def _write_blob(ask: Ask, sha256: str, output: str | None) -> None:
 async def _write_file(chunks: Any, path: Path) -> None:
     """The file appears whole or not at all."""
     part = path.with_name(f".{path.name}.part")
+    with _naming(path):
+        file = part.open("wb")
     try:
-        with part.open("wb") as file:
-            async for chunk in chunks:
+        async for chunk in chunks:
+            with _naming(path):
                 file.write(chunk)
-        part.replace(path)
+        with _naming(path):
+            file.flush()
+            part.replace(path)
     finally:
+        with suppress(OSError):  # what is wrong has been said
+            file.close()
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ControlError(
+            f"cannot write {path}: {(error.strerror or 'error').lower()}",
+            hint="-o FILE names a file in a folder that exists, that you may write to and that has space",
+        ) from error
