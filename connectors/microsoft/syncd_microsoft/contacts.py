@@ -3,7 +3,7 @@
 Public: ContactsStream.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -150,17 +150,20 @@ class _Folders:
         self.found: dict[str, str] = {}
 
     async def all(self) -> list[Partition]:
-        """Usually one request: a chain of the listing, the default folder by its name and by a contact in it."""
+        """Usually one request: a chain of the listing, the default folder by a contact in it and by its name.
+
+        Whether that name is known is not certain (§5, §19), so whatever is said to it is no word on the mailbox.
+        """
         user = self.graph.user
         listing, default = f"{user}/contactFolders", f"{user}/contactFolders/contacts"
         children, anybody = f"{default}/childFolders", f"{user}/contacts?$top=1&$select=parentFolderId"
-        parts = await self._ask([listing, default, children, anybody])
+        parts = await self._ask([listing, anybody, default, children], {default, children})
         level = await self._take(parts[listing])
         if parts[default].status == 200:
             self._add(parts[default].json(FOLDERS))
         else:
             level += self._default_of(parts[anybody])
-        if parts[children].status == 200:
+        if children in parts and parts[children].status == 200:
             level += await self._take(parts[children])
         for _ in range(DEEPEST):
             if not level:
@@ -170,11 +173,16 @@ class _Folders:
             level = [one for part in answers.values() if part.status == 200 for one in await self._take(part)]
         return [Partition(one, title) for one, title in self.found.items()]
 
-    async def _ask(self, paths: list[str]) -> dict[str, Part]:
-        """The answers; 404 for a folder is one, everything else above 400 is raised."""
+    async def _ask(self, paths: list[str], unsure: Collection[str] = ()) -> dict[str, Part]:
+        """The answers; 404 for a folder is one, and so is 400 for an `unsure` name, which may end the answers.
+
+        Everything else above 400 is raised.
+        """
         parts = await Batch(self.graph, serial=True).get(paths, [PAGE], until=_hopeless)
-        for part in parts.values():
-            if part.status >= 400 and (part.status != 404 or _hopeless(part)):
+        for path, part in parts.items():
+            if part.status in (400, 404) and path in unsure:
+                continue
+            if _hopeless(part) or part.status == 400:
                 raise no_mailbox(part.fault, FOLDERS) or refusal(part.fault, FOLDERS, WHAT)
         return parts
 
@@ -208,7 +216,7 @@ class _Folders:
 
 def _hopeless(part: Part) -> bool:
     """Whether the mailbox as a whole refuses."""
-    return part.status >= 400 and (part.status != 404 or no_mailbox(part.fault, FOLDERS) is not None)
+    return part.status >= 400 and (part.status not in (400, 404) or no_mailbox(part.fault, FOLDERS) is not None)
 
 
 def _record(contact: Contact, data: bytes, partial: bool) -> Record:

@@ -122,6 +122,24 @@ async def test_the_default_folder_is_found_by_a_contact_where_its_name_is_not_kn
     assert [one.id for one in found] == ["F1"]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [fail(400, "ErrorInvalidIdMalformed"), fail(400, "RequestBroker--ParseUri"), fail(404, "ResourceNotFound")],
+)
+async def test_a_name_that_is_not_known_is_no_word_on_the_mailbox(microsoft, answer) -> None:
+    unknown = {"contactFolders__contacts": answer, "contactFolders__contacts__childFolders": answer}
+    inside = {"value": [{"id": "F3", "displayName": "Inside"}]}
+    known = {"contactFolders__F1__childFolders": inside, "contactFolders__F3__childFolders": {"value": []}}
+    assert [one.id for one in await folders(microsoft, **unknown, **known)] == ["F1", "F3"]
+    assert await folders(microsoft, **unknown, contacts={"value": []}) == []
+
+
+async def test_a_folder_that_was_listed_is_known(microsoft) -> None:
+    bad = {"contactFolders__F2__childFolders": fail(400, "BadRequest")}
+    with pytest.raises(ProtocolError):
+        await folders(microsoft, contactFolders={"value": [{"id": "F2"}]}, **bad)
+
+
 async def test_an_empty_default_folder_without_a_name_is_no_partition(microsoft) -> None:
     found = await folders(
         microsoft,

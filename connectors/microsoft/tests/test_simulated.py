@@ -189,6 +189,16 @@ async def test_batches_stay_below_what_a_mailbox_bears() -> None:
     assert max(world.most_at_once.values()) == 1
 
 
+async def test_contacts_need_no_well_known_name() -> None:
+    tenant = Tenant(tiny_microsoft(8))
+    accounts, _, _ = await tenant.imported()
+    ada = accounts[next(iter(tenant.world.users))]
+    found = await tenant.stream("contacts").partitions(tenant.context(ada, "contacts"))
+    tenant.world.contacts_by_name = False
+    without = await tenant.stream("contacts").partitions(tenant.context(ada, "contacts"))
+    assert {one.id for one in without} == {one.id for one in found}
+
+
 async def test_a_throttled_mailbox_says_for_how_long() -> None:
     tenant = Tenant(tiny_microsoft(7))
     accounts, _, _ = await tenant.imported()

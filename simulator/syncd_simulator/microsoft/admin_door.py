@@ -36,7 +36,7 @@ from syncd_simulator.microsoft.world import MicrosoftWorld
 
 __all__ = ["AdminDoor"]
 
-KNOBS = ("page_cap", "back_and_forth", "concurrency", "latency")
+KNOBS = ("page_cap", "back_and_forth", "contacts_by_name", "concurrency", "latency")
 FAULTS = ("answer", "reset", "truncate", "slow", "invalid_json", "raw")
 
 

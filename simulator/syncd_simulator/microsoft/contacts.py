@@ -84,19 +84,20 @@ def _answer(world: "MicrosoftWorld", call: Call, contact: Contact) -> JSON:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _folder(call: Call, error: str = "ErrorItemNotFound") -> Folder:
-    folder = call.user.mailbox.contact_folder(call.args["f"])
+def _folder(world: "MicrosoftWorld", call: Call, error: str = "ErrorItemNotFound") -> Folder:
+    named = call.args["f"].lower() == "contacts"
+    folder = call.user.mailbox.contact_folder(call.args["f"]) if world.contacts_by_name or not named else None
     if folder is None:
         check_id(call.args["f"])
         raise ApiError(404, error, "The specified object was not found in the store.")
     return folder
 
 
-def _contact(call: Call) -> Contact:
+def _contact(world: "MicrosoftWorld", call: Call) -> Contact:
     contact = call.user.mailbox.contact(call.args["c"])
     if contact is None:
         check_id(call.args["c"])
-    if contact is None or ("f" in call.args and contact.folder != _folder(call).id):
+    if contact is None or ("f" in call.args and contact.folder != _folder(world, call).id):
         raise not_found()
     return contact
 
@@ -111,7 +112,7 @@ def list_folders(world: "MicrosoftWorld", call: Call) -> JSON:
 def list_children(world: "MicrosoftWorld", call: Call) -> JSON:
     """One level below a folder."""
     box = call.user.mailbox
-    return _folders_page(world, call, box.children(box.contact_folders, _folder(call).id))
+    return _folders_page(world, call, box.children(box.contact_folders, _folder(world, call).id))
 
 
 def _folders_page(world: "MicrosoftWorld", call: Call, found: list[Folder]) -> JSON:
@@ -122,13 +123,13 @@ def _folders_page(world: "MicrosoftWorld", call: Call, found: list[Folder]) -> J
 
 def get_folder(world: "MicrosoftWorld", call: Call) -> JSON:
     """One folder; `contacts` names the default one."""
-    return project(folder_shown(_folder(call)), select_of(call, FOLDER_FIELDS, "contactFolder"))
+    return project(folder_shown(_folder(world, call)), select_of(call, FOLDER_FIELDS, "contactFolder"))
 
 
 def list_contacts(world: "MicrosoftWorld", call: Call) -> JSON:
     """The contacts of one folder; without a folder, of the default one only (§5)."""
     box = call.user.mailbox
-    folder = _folder(call) if "f" in call.args else box.contact_folders[box.default_contacts]
+    folder = _folder(world, call) if "f" in call.args else box.contact_folders[box.default_contacts]
     found = _filtered(list(folder.items.values()), call.get("$filter"))
     context = f"users('{call.user.id}')/contacts"
     return page(world, call, API, found, lambda contact: _answer(world, call, contact), context)
@@ -148,7 +149,7 @@ def _filtered(found: list[Contact], text: str | None) -> list[Contact]:
 
 def get_contact(world: "MicrosoftWorld", call: Call) -> JSON:
     """One contact, wherever it is."""
-    return _answer(world, call, _contact(call))
+    return _answer(world, call, _contact(world, call))
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ def contacts_delta(world: "MicrosoftWorld", call: Call) -> Reply:
 def _contacts_feed(world: "MicrosoftWorld", call: Call) -> delta.Feed:
     unsupported(call, *NO_DELTA_OPTIONS)
     box = call.user.mailbox
-    folder = _folder(call) if "f" in call.args else box.contact_folders[box.default_contacts]
+    folder = _folder(world, call) if "f" in call.args else box.contact_folders[box.default_contacts]
     select = select_of(call, KNOWN, "contact")
     where = f"contactfolders/{folder.id}/contacts" if "f" in call.args else "contacts"
 
@@ -266,7 +267,7 @@ def _checked(body: JSON) -> tuple[JSON, dict[str, str]]:
 def create(world: "MicrosoftWorld", call: Call) -> Reply:
     """POST: 201 with the contact."""
     box = call.user.mailbox
-    folder = _folder(call) if "f" in call.args else box.contact_folders[box.default_contacts]
+    folder = _folder(world, call) if "f" in call.args else box.contact_folders[box.default_contacts]
     fields, tags = _checked(call.json())
     contact = new_contact(world, call.user, folder, fields)
     contact.tags = tags
@@ -275,7 +276,7 @@ def create(world: "MicrosoftWorld", call: Call) -> Reply:
 
 def patch(world: "MicrosoftWorld", call: Call) -> JSON:
     """PATCH: 200 with the contact."""
-    contact = _contact(call)
+    contact = _contact(world, call)
     check_match(call, world.change_key(contact.seq))
     fields, tags = _checked(call.json())
     contact.tags |= tags
@@ -284,7 +285,7 @@ def patch(world: "MicrosoftWorld", call: Call) -> JSON:
 
 def remove(world: "MicrosoftWorld", call: Call) -> None:
     """DELETE: 204."""
-    contact = _contact(call)
+    contact = _contact(world, call)
     check_match(call, world.change_key(contact.seq))
     call.user.mailbox.take(contact)
     world.touch(call.user, API, contact.key, "deleted")

@@ -104,7 +104,8 @@ class MicrosoftWorld:
     Knobs: `permissions` (application permissions), `page_cap[kind]`, `quirks` and `delta` (see delta.py), `quotas`,
     `faults`, `graph_root` (the cloud whose scope the token host wants, beside the root that is asked), `concurrency`
     (requests at once per mailbox), `latency` (seconds that every answer takes), `back_and_forth` (§8: a message that
-    left a folder and came back stays missing there), `batch_page` (so many responses at a time). Read-outs: `requests`, `most_at_once[user id]`,
+    left a folder and came back stays missing there), `contacts_by_name` (§5, §19: whether the default contact folder answers
+    to its well-known name; 400 otherwise), `batch_page` (so many responses at a time). Read-outs: `requests`, `most_at_once[user id]`,
     `mail_counter[user id, message id]`, `outbox` (mails that writing sent), `subscriptions` (see subscription_store.py).
     """
 
@@ -129,6 +130,7 @@ class MicrosoftWorld:
         self.concurrency = 4
         self.latency = 0.0
         self.back_and_forth = False
+        self.contacts_by_name = True
         self.credentials = Credentials(self)
         self.faults = Faults(self.clock, seed)
         self.faults.world = self

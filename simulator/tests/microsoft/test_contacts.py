@@ -16,6 +16,15 @@ def test_folders_are_found_by_walking_down(site: Any) -> None:
     assert site.get(f"{root}/contacts")["id"] == box.default_contacts
 
 
+def test_the_well_known_name_may_be_unknown(site: Any) -> None:
+    site.world.contacts_by_name = False
+    root, default = f"/users/{site.ada.id}/contactFolders", site.ada.mailbox.default_contacts
+    for path in (f"{root}/contacts", f"{root}/Contacts/childFolders", f"{root}/contacts/contacts/delta"):
+        status, error = site.refused(path)
+        assert (status, error["code"]) == (400, "ErrorInvalidIdMalformed")
+    assert site.get(f"{root}/{default}")["id"] == default
+
+
 def test_the_default_folders_id_is_found_from_a_contact(site: Any) -> None:
     folder = site.ada.mailbox.contact_folders[site.ada.mailbox.default_contacts]
     site.editor.add_contact(site.ada, folder)
