@@ -57,6 +57,7 @@ MOST_MARKS = 500
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 PROBE_AGAIN = timedelta(days=7)
 TRUST_CTAG = timedelta(days=1)  # a full round at least this often, whatever the ctag says
+WRITERS = ("owner", "edit", "delegate")  # §5.1: who may write; `view` may not
 WORD = re.compile(r"[A-Za-z_ -]+")
 OPTIONS = {
     "type": "object",
@@ -65,7 +66,7 @@ OPTIONS = {
         "calendars": {
             "enum": ["owned", "all"],
             "default": "owned",
-            "description": "owned: those that the account owns; all: shared, group and app calendars too, hidden ones included.",
+            "description": "owned: those that the account owns or can write; all: every one in its list, hidden ones too.",
         },
         "past": {
             "type": "string",
@@ -84,7 +85,7 @@ OPTIONS = {
 
 
 class Calendar(Stream, Writable):
-    """Events of the owner's calendars. Ids are unique within a calendar: an event may be in two."""
+    """Events of the calendars that the credential's owner sees. Ids are unique within a calendar: an event may be in two."""
 
     info = StreamInfo(
         "calendar",
@@ -96,7 +97,7 @@ class Calendar(Stream, Writable):
     )
 
     async def partitions(self, ctx: Context) -> Sequence[Partition]:
-        """All calendars listed; those of others are left out unless chosen, or an event comes several times (§5.1)."""
+        """All calendars listed; those that can only be looked at are left out unless chosen (§5.1)."""
         params = {"showhiddencal": "true"}
         response = await Api(ctx, "calendar", WHAT, CALENDARS).get("/api/v1/calendars", "calendars", params)
         every = ctx.options.get("calendars") == "all"
@@ -304,9 +305,9 @@ def _partition(row: dict[str, Any], every: bool) -> Partition:
     if uid is None:
         raise ProtocolError("calendars: a calendar has no uid")
     privilege = row.get("privilege")
-    if not isinstance(privilege, str) or not WORD.fullmatch(privilege):  # who owns it decides what is mirrored
+    if not isinstance(privilege, str) or not WORD.fullmatch(privilege):  # who may write decides what is mirrored
         raise ProtocolError("calendars: a calendar has no privilege")
-    return Partition(uid, text(row.get("name")), excluded=not every and privilege != "owner")
+    return Partition(uid, text(row.get("name")), excluded=not every and privilege.lower() not in WRITERS)
 
 
 def _range(start: datetime, end: datetime) -> str:
