@@ -124,23 +124,26 @@ async def _full(ctx: Context, mailbox: str, cursor: dict[str, Any]) -> AsyncGene
     """The folder as a whole."""
     newest, top = int(cursor.get("newest") or 0), Top(None)
     folder = Folder(ctx, mailbox, _folder(ctx))
-    place: dict[str, Any] = {"v": VERSION, "mailbox": mailbox}
-    kept: Mapping[str, Any] = cursor.get("top") or {}
+    begun: Mapping[str, Any] | None = (cursor.get("top") or {}) if cursor.get("start") else None
     items: list[Item] = []
+
+    def place() -> dict[str, Any]:
+        kept = top.kept if begun is None else begun
+        return {"v": VERSION, "mailbox": mailbox, "newest": newest, "top": kept}
+
     async with aclosing(folder.walk(int(cursor.get("start") or 1), cursor.get("last") or ())) as walk:
         async for found in walk:
             newest = max(newest, _until_now(ctx, found.newest))
             for row in found.rows:
                 top.take(row)
-            kept = kept if cursor.get("start") else top.kept
             *parts, items = await hydrated(ctx, mailbox, found.rows)
             for part in parts:
                 yield Page(part)
             if found.final:
                 break
-            resume = {**place, "newest": newest, "start": found.start, "last": list(found.last), "top": kept}
-            yield Page(items, resume=None if found.start is None else resume)
-    yield Page(items, last=True, bookmark={**place, "newest": newest, "top": kept})
+            goes_on = found.start is not None
+            yield Page(items, resume={**place(), "start": found.start, "last": list(found.last)} if goes_on else None)
+    yield Page(items, last=True, bookmark=place())
 
 
 async def _delta(ctx: Context, mailbox: str, cursor: dict[str, Any]) -> AsyncGenerator[Page, None]:

@@ -54,7 +54,8 @@ class Top:
 
     def __init__(self, kept: Mapping[str, Any] | None) -> None:
         self._before: dict[str, Any] = dict(kept or {})
-        self._now: dict[str, tuple[int, str]] = {}
+        self._unmet = set(self._before)
+        self._now: dict[str, tuple[int, str]] = {}  # twice as many as are kept, at most: folders have millions
 
     def take(self, row: Mapping[str, Any]) -> bool:
         """Take a row in; whether it is new or changed."""
@@ -62,20 +63,23 @@ class Top:
         if one is None or at is None:
             return True
         digest = _digest(row)
+        self._unmet.discard(one)
         self._now[one] = (at, digest)
+        if len(self._now) >= 2 * LIMIT:
+            self._now = self._newest()
         return one not in self._before or self._before[one][1] != digest
 
     def gone(self, oldest: int | None) -> list[str]:
         """Ids that stood above `oldest` (None: anywhere) and were not met again."""
-        return [
-            one for one, (at, _) in self._before.items() if one not in self._now and (oldest is None or at > oldest)
-        ]
+        return [one for one, (at, _) in self._before.items() if one in self._unmet and (oldest is None or at > oldest)]
 
     @property
     def kept(self) -> dict[str, list[Any]]:
         """For the cursor: the newest ones, as many as a page has."""
-        newest = sorted(self._now.items(), key=lambda entry: entry[1][0], reverse=True)[:LIMIT]
-        return {one: [at, digest] for one, (at, digest) in newest}
+        return {one: [at, digest] for one, (at, digest) in self._newest().items()}
+
+    def _newest(self) -> dict[str, tuple[int, str]]:
+        return dict(sorted(self._now.items(), key=lambda entry: entry[1][0], reverse=True)[:LIMIT])
 
 
 def _digest(row: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from syncd_zoho import settings as zoho_settings
 from syncd_zoho.auth import ZohoAuth
 from syncd_zoho.connector import LIMITS, ZohoConnector
 from syncd_zoho.events import summary_of
-from syncd_zoho.mailbox import LIMIT, Folder
+from syncd_zoho.mailbox import LIMIT, Folder, Top
 from syncd_zoho.message import record_of
 from syncd_zoho.rawmail import decoded
 from syncd_zoho.wire import ident
@@ -415,6 +415,18 @@ async def test_trap_28_the_ctag_spares_the_windows_and_its_change_leads_to_a_ful
         await calendar(zoho, scan=Scan.DELTA, cursor=bookmark)
 
 
+@pytest.mark.parametrize(
+    ("privilege", "mirrored"),
+    [("owner", True), ("edit", True), ("delegate", True), ("view", False), ("freebusy", False)],
+)
+async def test_calendars_that_the_account_can_write_are_mirrored_and_all_if_chosen(zoho, privilege, mirrored):
+    rows = [{"uid": "c1", "name": "Sales", "privilege": privilege, "category": "shared"}]
+    zoho.answer = lambda request: httpx.Response(200, json={"calendars": rows})
+    for options, excluded in (({}, not mirrored), ({"calendars": "all"}, False)):
+        (found,) = await zoho.stream("calendar").partitions(zoho.context(options=options))
+        assert found == Partition("c1", "Sales", excluded=excluded)
+
+
 async def test_trap_29_a_contact_that_was_never_edited_is_kept_with_its_creation(zoho):
     zoho.answer = lambda request: answers([contact(1, updated_time=-1)])
     [page] = await zoho.pages("contacts")
@@ -467,6 +479,20 @@ async def test_a_mail_that_went_from_the_top_is_told_by_a_delta(zoho):
     pages = await mail(zoho, scan=Scan.DELTA, cursor=bookmark)
     assert ids(pages, Tombstone) == [f"{30:019d}"]
     assert ids(pages) == []
+
+
+@pytest.mark.parametrize("numbers", [range(5000, 0, -1), range(1, 5001), [n * 7919 % 5000 for n in range(5000)]])
+def test_the_top_of_a_folder_holds_no_more_however_long_the_folder(numbers):
+    top = Top({f"{5000:019d}": [1709887005000, "d"], f"{9999:019d}": [1709887009999, "d"]})
+    held = 0
+    for row in mails(*numbers):
+        top.take(row)
+        held = max(held, len(top._now))
+    assert held <= 2 * LIMIT
+    newest = sorted(numbers, reverse=True)[:LIMIT]
+    assert list(top.kept) == [f"{n:019d}" for n in newest]
+    gone = {f"{9999:019d}"} if 5000 in numbers else {f"{5000:019d}", f"{9999:019d}"}
+    assert set(top.gone(None)) == gone  # a message that was met is not gone, though newer ones took its place
 
 
 async def test_a_listing_that_repeats_itself_has_an_end(zoho):
