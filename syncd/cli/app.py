@@ -3,6 +3,7 @@
 Public: cli (the click group), run (what `main` calls).
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -19,6 +20,7 @@ from .streams import Unwritable, give_up, prepare
 __all__ = ["cli", "run"]
 
 INTERRUPTED = 130
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class Topics(click.Group):
@@ -110,12 +112,25 @@ def _as_control_error(ask: Ask, error: Exception) -> ControlError:
     code = getattr(error, "code", None)
     if isinstance(code, str) and code.startswith("SYN-"):
         exit_code = 77 if code == "SYN-AUTH-001" else 75 if code in ("SYN-RATE-001", "SYN-STATE-001") else FAILED
-        return ControlError(str(error), code=code, hint=getattr(error, "hint", None) or "", exit_code=exit_code)
+        return ControlError(
+            str(error), code=code, hint=getattr(error, "hint", None) or _hint(code), exit_code=exit_code
+        )
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        what = f"cannot write {error.filename or 'to the disk'}: {os.strerror(error.errno).lower()}"
+        return ControlError(what, code="SYN-STATE-002", hint=_hint("SYN-STATE-002"))
     text = " ".join(str(error).split()) or "no message"
     return ControlError(
         f"unexpected {type(error).__name__}: {text}",
         hint="this is a defect of syncd: run the command again with --debug and report what it shows",
     )
+
+
+def _hint(code: str) -> str:
+    """The catalogue's, for an error that brings none of its own."""
+    from syncd.sdk.errors import explanation_of
+
+    entry = explanation_of(code)
+    return entry.hint if entry else ""
 
 
 def _traceback(text: str) -> None:

@@ -1,8 +1,11 @@
-"""Output that cannot be written: what a command says then, and how it ends."""
+"""What cannot be written or read: what a command says then, and how it ends."""
 
+import errno
 import json
+import os
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -58,3 +61,21 @@ def test_a_file_that_cannot_be_written_is_named(site: FakeSite) -> None:
     done = site.run("blob", json.loads(line)["summary"]["blob"]["sha256"], "-o", str(path), code=1)
     assert f"error: cannot write {path}: no such file or directory" in done.stderr
     assert "defect" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_disk_that_takes_no_more_is_no_defect_of_syncd(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr("syncd.daemon.run_daemon", Mock(side_effect=OSError(number, os.strerror(number), "/x/lock")))
+    done = site.run("run", code=1)
+    assert f"cannot write /x/lock: {os.strerror(number).lower()} [SYN-STATE-002]" in done.stderr
+    assert "free space" in done.stderr
+
+
+def test_a_database_that_cannot_be_opened_comes_with_what_to_do(site: FakeSite) -> None:
+    site.state.mkdir(0o750)
+    (site.state / "syncd.db").write_text("no database" * 1000)
+    error = site.json("status", code=1)["error"]
+    assert error["code"] == "SYN-STATE-002"
+    assert "free space" in error["hint"]
