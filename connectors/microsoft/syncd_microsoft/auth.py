@@ -43,6 +43,7 @@ from .errors import (
     SIGN_IN_AGAIN,
     TENANT_UNKNOWN,
     fault_of,
+    opens_drive,
 )
 from .settings import is_delegated, reveal, scope, token_url
 from .throttle import wait_of
@@ -55,7 +56,6 @@ EARLIER = 75.0  # seconds; with the SDK's own margin a token is renewed 5 minute
 LIFETIME = 3599.0  # seconds, where the answer does not say
 LOOP_WAIT = 300.0  # seconds after "too many identical token requests" (AADSTS50196)
 DRIVE_DOUBT = 600.0  # seconds in which the 401 of somebody's drive is not blamed on the token a second time
-DRIVE = re.compile(r"/(?:users/[^/]+|me)/drive(?:/|\(|$)", re.IGNORECASE)  # whose first opening may be 401 (§10)
 AADSTS = re.compile(r"AADSTS(\d+)")
 CLAIMS = re.compile(r'claims="([A-Za-z0-9+/=_-]+)"')
 
@@ -111,7 +111,7 @@ class MicrosoftAuth(BearerAuth):
         that asks for claims (continuous access evaluation) says what the next token must carry.
         """
         self._claims = _claims(response.headers.get("www-authenticate", "")) if self._delegated else None
-        if not DRIVE.search(response.request.url.path):
+        if not opens_drive(response.request.url.path):
             return True
         if not fault_of(response).has("invalidauthenticationtoken"):
             return False

@@ -18,7 +18,7 @@ from syncd.sdk import ProtocolError, RateLimited, SyncdError, Transient
 from syncd.sdk.http import httpx
 
 from .api import Graph
-from .errors import Fault, fault_of, read_fault
+from .errors import Fault, fault_of, opens_drive, read_fault, refusal
 from .throttle import inner_later, later
 from .wire import LONGEST_LIST, Chain, decode
 
@@ -28,6 +28,7 @@ MOST = 20  # items of one batch (§12)
 ATTEMPTS = 5  # for items that fail, with 1, 2, 4 and 8 seconds in between
 BROKEN_CHAINS = 2  # in one call; then the rest is asked for singly
 WHAT = "batch"
+CLAIMS = "insufficient_claims"  # continuous access evaluation (§10)
 
 
 class TooMuch(Exception):
@@ -53,6 +54,13 @@ class Part:
     def later(self) -> RateLimited | Transient | None:
         """Whether this item means "later"; None for everything else."""
         return inner_later(self.fault, self.headers) if self.status >= 400 else None
+
+    @property
+    def doubts_token(self) -> bool:
+        """Whether this item says that the token is no good any more; the batch as a whole was let in with it."""
+        return self.status == 401 and (
+            self.fault.has("invalidauthenticationtoken") or CLAIMS in self.headers.get("www-authenticate", "")
+        )
 
     def json(self, what: str) -> dict[str, Any]:
         """The body as an object. ProtocolError for anything else."""
@@ -95,18 +103,21 @@ class Batch:
     ) -> dict[str, Part]:
         """The answer to each path (below the version root, with its query), none of them "later".
 
-        What is throttled or failed is asked for again, only that, after the longest time given (§12). Raises the last
+        What is throttled or failed is asked for again, only that, after the longest time given (§12). An item that
+        refuses the token is asked for alone, which leads to a new token (§18.35); the others go with that. Raises the last
         trouble if some items are still without an answer, and what the outer request meets; what was settled before is
         in `into` then. `until`: an answer after which the others are of no interest.
         """
         found = {} if into is None else into
         left, broken, attempt = list(dict.fromkeys(paths)), 0, 0
+        doubted: set[str] = set()
         while left:
             if self._none or (self._serial and broken >= BROKEN_CHAINS):
                 await self._singly(left, found, until)
                 break
             trouble: SyncdError | None = None
             cut = False
+            doubtful: list[str] = []
             for start in range(0, len(left), MOST):
                 try:
                     answers = await self._outer(left[start : start + MOST], prefer)
@@ -114,9 +125,14 @@ class Batch:
                     self._none = True
                     break
                 trouble = _worse(trouble, self._sort(left[start : start + MOST], answers, found))
+                doubtful += [one for one, part in answers.items() if one not in found and part.doubts_token]
                 cut = cut or any(part.status == 424 for part in answers.values())
                 if until is not None and any(map(until, found.values())):
                     return found
+            alone = [one for one in doubtful if one in doubted] or doubtful[:1]
+            for one in alone:
+                found[one] = await self._with_new_token(one)
+            doubted.update(doubtful)
             before, left = len(left), [one for one in left if one not in found]
             broken += cut
             if left and not self._none and (trouble is not None or len(left) == before):
@@ -125,7 +141,10 @@ class Batch:
         return found
 
     def _sort(self, asked: Sequence[str], answers: Mapping[str, Part], found: dict[str, Part]) -> SyncdError | None:
-        """Keep what is settled; gives the trouble of what is not. Dependants of a failed item (424) are no trouble."""
+        """Keep what is settled; gives the trouble of what is not.
+
+        Dependants of a failed item (424) are no trouble, and who refuses the token is not settled yet.
+        """
         trouble: SyncdError | None = None
         for path in asked:
             part = answers.get(path)
@@ -133,9 +152,16 @@ class Batch:
                 trouble = _worse(trouble, Transient("a batch lacks an answer"))
             elif (waiting := part.later()) is not None:
                 trouble = _worse(trouble, waiting)
-            elif part.status != 424:
+            elif part.status != 424 and (opens_drive(path) or not part.doubts_token):
                 found[path] = part
         return trouble
+
+    async def _with_new_token(self, path: str) -> Part:
+        """The answer to an item alone: a token that is refused is replaced once on the way. Raises if that is no use."""
+        _, part = await self._one(path)
+        if part.doubts_token:
+            raise refusal(part.fault, WHAT, self._graph.needs)
+        return part
 
     async def _rest(self, trouble: SyncdError, attempt: int) -> None:
         """Wait as told, or as usual; raise what is not to be waited out here."""

@@ -1,11 +1,13 @@
 """What Graph's error answers mean.
 
-Public: CATALOGUE (this connector's own codes), Fault, fault_of, read_fault, refusal, no_mailbox, no_drive, dead_cursor.
+Public: CATALOGUE (this connector's own codes), Fault, fault_of, read_fault, refusal, no_mailbox, no_drive, dead_cursor,
+opens_drive.
 
 Rules from the wire reference §10. Codes are compared without regard to case, the outer `code` and those of every nested
 inner error alike; texts are looked at only where the reference says that nothing else tells.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +17,17 @@ import orjson
 from syncd.sdk import AccountGone, AuthFailed, CursorExpired, Explanation, Forbidden, ProtocolError, SyncdError
 from syncd.sdk.http import httpx
 
-__all__ = ["CATALOGUE", "Fault", "dead_cursor", "fault_of", "no_drive", "no_mailbox", "read_fault", "refusal"]
+__all__ = [
+    "CATALOGUE",
+    "Fault",
+    "dead_cursor",
+    "fault_of",
+    "no_drive",
+    "no_mailbox",
+    "opens_drive",
+    "read_fault",
+    "refusal",
+]
 
 SECRET_REFUSED = "SYN-MICROSOFT-001"  # noqa: S105 - a code, as the next
 SECRET_EXPIRED = "SYN-MICROSOFT-002"  # noqa: S105
@@ -159,6 +171,7 @@ CURSOR_CODES = (
     "resyncchangesapplydifferences",
     "resyncchangesuploaddifferences",
 )
+DRIVE = re.compile(r"/(?:users/[^/]+|me)/drive(?:[/(?]|$)", re.IGNORECASE)
 DEEPEST = 20  # nested inner errors that are looked at
 
 
@@ -240,6 +253,11 @@ def no_drive(fault: Fault, what: str) -> AccountGone | None:
     if fault.http in (401, 404) or (fault.http in (400, 429) and mysite) or fault.has("authenticationerror"):
         return AccountGone(f"{what}: {fault}", state="unavailable: no OneDrive")
     return None
+
+
+def opens_drive(path: str) -> bool:
+    """Whether a path leads to a user's drive, whose first opening may be answered 401 to a good token (§10)."""
+    return DRIVE.search(path) is not None
 
 
 def refusal(fault: Fault, what: str, stream: str | None = None) -> SyncdError:

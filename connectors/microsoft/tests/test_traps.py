@@ -347,6 +347,44 @@ async def test_trap_35_a_401_is_one_new_token_and_one_more_try(microsoft) -> Non
     assert len(microsoft.requests) == 2
 
 
+STALE = fail(401, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.")
+CHALLENGE = fail(401, "unknown", headers={"WWW-Authenticate": 'Bearer realm="", error="insufficient_claims"'})
+
+
+@pytest.mark.parametrize("refusal", [STALE, CHALLENGE])
+async def test_trap_35_a_401_inside_a_batch_too(microsoft, refusal: httpx.Response) -> None:
+    """All of its items were refused: one is asked for alone, with the old token and a new one, the others after that."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        old = request.headers["authorization"] == "Bearer eyJ.1"
+        found = httpx.Response(200, json={"id": "x"})
+        if is_batch(request):
+            return batched(request, lambda _: refusal if old else found)
+        return refusal if old else found
+
+    microsoft.answer = answer
+    paths = [f"/users/u{number}/contacts" for number in range(25)]
+    found = await Batch(Graph(microsoft.context(None), None), serial=False).get(paths)
+    assert {found[path].status for path in paths} == {200}
+    assert len(microsoft.token_requests) == 2
+    assert [is_batch(request) for request in microsoft.requests] == [True, True, False, False, True, True]
+
+
+async def test_trap_35_a_401_that_stays_is_the_credentials(microsoft) -> None:
+    microsoft.answer = lambda request: batched(request, lambda _: STALE) if is_batch(request) else STALE
+    with pytest.raises(AuthFailed):
+        await microsoft.partitions("contacts")
+    assert len(microsoft.token_requests) == 2
+    assert len(microsoft.requests) == 3
+
+
+async def test_trap_35_a_drive_that_was_never_opened_is_asked_for_once(microsoft) -> None:
+    microsoft.answer = lambda request: batched(request, lambda _: STALE)
+    found = await Batch(Graph(microsoft.context(None), None), serial=False).get(["/users/u/drive?$select=id"])
+    assert [part.status for part in found.values()] == [401]
+    assert [len(microsoft.token_requests), len(microsoft.requests)] == [1, 1]
+
+
 async def test_trap_36_a_throttle_is_the_mailboxs_and_lasts_as_long_as_told(microsoft) -> None:
     busy = fail(429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.", {"Retry-After": "9"})
     microsoft.answer = lambda request: batched(request, lambda asked: busy) if is_batch(request) else busy
