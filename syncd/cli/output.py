@@ -24,7 +24,7 @@ __all__ = ["ago", "confirmed", "console", "count", "emit", "facts", "note", "pla
 STYLES = {
     "completed": "green", "running": "cyan", "partial": "yellow", "failed": "bold red", "cancelled": "magenta",
     "held": "yellow", "idle": "green", "paused": "bold yellow", "disabled": "dim", "waiting": "blue",
-    "active": "green", "suspended": "dim", "ready": "green", "admin": "bold", "delegated_admin": "bold",
+    "active": "green", "suspended": "dim", "excluded": "dim", "ready": "green", "admin": "bold", "delegated_admin": "bold",
 }  # fmt: skip
 
 UNBOUND = 400  # characters a line may have where nobody's terminal cuts it

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from syncd.config.model import Config, SyncConfig
 from syncd.engine.executor import RunReport, RunRequest, UnknownName
-from syncd.engine.imports import account_json
 from syncd.engine.ports import RunScope, Trigger
 from syncd.engine.report import account_results
 from syncd.engine.scheduler import Scheduler
@@ -35,7 +34,7 @@ from .purging import Purges
 from .reloads import Reloads
 from .reports import Reports
 from .running import Runs
-from .views import channel_json, connectors_json, notice_json, time_json
+from .views import account_view, channel_json, connectors_json, notice_json, time_json
 from .watching import Changes, watch
 
 __all__ = ["Control"]
@@ -101,7 +100,7 @@ class Control:
     async def accounts(self, connection: str) -> list[dict[str, Any]]:
         config = self.parts.connection(connection)
         streams = [stream.info.name for stream in self.parts.connector(config).streams()]
-        return [account_json(row, streams) for row in await self.parts.store.accounts(connection)]
+        return [account_view(row, streams, config.accounts) for row in await self.parts.store.accounts(connection)]
 
     async def history(self, sync: str, limit: int = 50, before: int | None = None) -> list[dict[str, Any]]:
         """Runs of a sync, newest first; also of one that is no longer configured."""
@@ -215,13 +214,16 @@ class Control:
     # -- organisations
 
     async def import_accounts(self, connection: str) -> dict[str, Any]:
-        self.parts.connector(self.parts.connection(connection))
+        config = self.parts.connection(connection)
+        self.parts.connector(config)
         try:
             report = await self.parts.executor.import_accounts(connection)
         except SyncdError as error:
             raise self._as_control_error(error) from error
         self.changes.tell("connection", connection=connection)
-        return report.to_json()
+        listed = [row for row in report.accounts if row.gone_at is None]
+        accounts = [account_view(row, report.streams, config.accounts) for row in listed]
+        return {**report.to_json(), "accounts": accounts}
 
     async def check(self, connection: str | None = None) -> list[dict[str, Any]]:
         """Each connection by itself: one that is refused does not keep the others from being tried."""

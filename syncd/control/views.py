@@ -1,20 +1,23 @@
 """Values as the JSON that the contract names.
 
-Public: channel_json, channel_problem, connectors_json, difference_json, listen_problem, notice_json, problem_json, time_json.
+Public: account_view, channel_json, channel_problem, connectors_json, difference_json, listen_problem, notice_json, problem_json, time_json.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from syncd.config.diff import Difference
+    from syncd.config.model import AccountFilter
     from syncd.config.problem import Problem
     from syncd.deliver.notices import ChannelState
+    from syncd.engine.ports import AccountRow
     from syncd.plugins import Plugins
     from syncd.store import NoticeRow
 
 __all__ = [
+    "account_view",
     "channel_json",
     "channel_problem",
     "connectors_json",
@@ -29,6 +32,15 @@ __all__ = [
 def time_json(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def account_view(row: "AccountRow", streams: Sequence[str], covered: "AccountFilter") -> dict[str, Any]:
+    """An account of `accounts --json`. State `excluded`: active at the provider, left out by the connection's filter."""
+    from syncd.engine.imports import account_json
+
+    shown = account_json(row, streams)
+    excluded = shown["state"] == "active" and not covered.covers(row.account)
+    return {**shown, "state": "excluded"} if excluded else shown
 
 
 def problem_json(problem: "Problem") -> dict[str, Any]:

@@ -56,6 +56,19 @@ def test_from_import_to_records(site: FakeSite) -> None:
     assert "there are: notes, tasks" in site.run("records", "--connection", "acme", "--stream", "mail", code=2).stderr
 
 
+def test_an_account_that_the_connection_leaves_out_is_excluded(site: FakeSite) -> None:
+    site.save(accounts=[*site.world["accounts"], {"id": "3", "address": "cid@acme.example", "state": "suspended"}])
+    site.run("import", "acme")
+    document = json.loads((site.config / "acme.yaml").read_text())
+    document["connections"]["acme"]["accounts"] = {"include": ["ANN@*"]}
+    site.configure(json.dumps(document))
+    states = [("ann@acme.example", "active"), ("bob@acme.example", "excluded"), ("cid@acme.example", "suspended")]
+    assert [(one["account"], one["state"]) for one in site.json("accounts", "acme")] == states
+    assert [(one["account"], one["state"]) for one in site.json("import", "acme")["accounts"]] == states
+    (run,) = site.json("sync", "nightly")
+    assert run["streams"][0]["accounts"] == 1
+
+
 def test_status_and_history_without_a_daemon(site: FakeSite) -> None:
     status = site.json("status")
     assert status["daemon"] is None
