@@ -62,7 +62,7 @@ def _text(description: str, **more: Any) -> Schema:
 
 
 def _duration(description: str, format: str = "syncd-duration", **more: Any) -> Schema:  # noqa: A002 - the keyword's name
-    return _text(description, format=format, **{"x-expects": "a duration such as 15s, 5m, 12h or 30d", **more})
+    return _text(description, format=format, **more)
 
 
 def _patterns(description: str) -> Schema:
@@ -254,7 +254,6 @@ def _common_options() -> dict[str, Schema]:
                 "Larger contents are left out.",
                 format="syncd-size",
                 examples=["100MB"],
-                **{"x-expects": "a size such as 500KB, 100MB, 2GB or 64MiB"},
             ),
             "shared": {"description": "Whether shared drives and team folders are mirrored.", "type": "boolean"},
         },

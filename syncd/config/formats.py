@@ -1,6 +1,6 @@
 """What a text in the configuration must look like: checks behind `"format": "syncd-…"` in the schemas.
 
-Public: FORMATS, Invalid, and the checks themselves. A connector's schemas may use the formats `syncd-duration`, `syncd-size` and
+Public: FORMATS, EXPECTED, Invalid, and the checks themselves. A connector's schemas may use the formats `syncd-duration`, `syncd-size` and
 `syncd-endpoint`.
 
 A check raises Invalid; its message goes on from the name of the place ("must be …"), and holds no part of the value that
@@ -22,7 +22,17 @@ from syncd.sdk.units import parse_duration, parse_size
 
 from .problem import did_you_mean
 
-__all__ = ["CRON_ALIASES", "FORMATS", "NAME", "Invalid", "is_loopback", "parse_cron", "parse_listen", "parse_share"]
+__all__ = [
+    "CRON_ALIASES",
+    "EXPECTED",
+    "FORMATS",
+    "NAME",
+    "Invalid",
+    "is_loopback",
+    "parse_cron",
+    "parse_listen",
+    "parse_share",
+]
 
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 LEAST_INTERVAL = timedelta(seconds=15)
@@ -201,6 +211,15 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "syncd-size": parse_size,
     "syncd-store": check_store,
     "syncd-timezone": check_timezone,
+}
+
+
+DURATION, SIZE = "a duration such as 15s, 5m, 12h or 30d", "a size such as 500KB, 100MB, 2GB or 64MiB"
+EXPECTED: dict[str, str] = {  # formats that a bare number, which people write, cannot have, with quotes or without
+    "syncd-duration": DURATION,
+    "syncd-interval": DURATION,
+    "syncd-period": DURATION,
+    "syncd-size": SIZE,
 }
 
 

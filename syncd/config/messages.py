@@ -11,6 +11,7 @@ from typing import Any
 from jsonschema import ValidationError
 
 from .core import RESERVED
+from .formats import EXPECTED
 from .problem import Problem, did_you_mean, one_of, shown
 from .tree import Path, Text, Tree, dotted
 
@@ -112,10 +113,15 @@ class _Wording:
         return f"must be {self._expected()}, not {_kind(self.value)}", self._type_hint()
 
     def _expected(self) -> str:
-        if "x-expects" in self.schema:
-            return str(self.schema["x-expects"])
+        if self._form:
+            return self._form
         wanted = [self.want] if isinstance(self.want, str) else list(self.want)
         return one_of(_TYPES[name] for name in wanted if name != "null" or len(wanted) == 1)
+
+    @property
+    def _form(self) -> str:
+        """What a text must look like, where the schema says more than that it is one."""
+        return str(self.schema.get("x-expects") or EXPECTED.get(str(self.schema.get("format")), ""))
 
     def _type_hint(self) -> str:
         wanted = [self.want] if isinstance(self.want, str) else self.want
@@ -124,7 +130,7 @@ class _Wording:
             return ""
         if "boolean" in wanted and str(value).lower() in ("yes", "no", "on", "off", "true", "false", "y", "n"):
             return f"write {'true' if value.lower() in ('yes', 'on', 'true', 'y') else 'false'}"
-        if "string" in wanted and "x-expects" not in self.schema and isinstance(value, bool | int | float):
+        if "string" in wanted and not self._form and isinstance(value, bool | int | float):
             return "put it in quotes"
         if "array" in wanted and not isinstance(value, dict):
             return "put it in [ ], or on a line of its own after '- '"

@@ -93,6 +93,7 @@ class Shop(FakeConnector):
         options = {
             "properties": {
                 "since": {"type": "string", "format": "syncd-duration"},
+                "most": {"type": ["string", "null"], "format": "syncd-size"},
                 "page": {"type": "integer", "multipleOf": 10},
                 "state": {"type": "string", "pattern": "^[a-z]+$"},
             }
