@@ -12,6 +12,7 @@ from syncd.sdk import Account, ProtocolError
 __all__ = ["FIELDS", "MAILBOX", "Person", "person_of"]
 
 FIELDS = "id,displayName,mail,userPrincipalName,accountEnabled,userType,assignedLicenses"  # §9: not the default set
+NEEDED = FIELDS.split(",")
 MAILBOX = ("contacts", "calendar", "mail")  # streams that live in a mailbox
 RESOURCES = ("shared", "room", "equipment")
 
@@ -65,7 +66,7 @@ def person_of(user: Mapping[str, Any]) -> Person:
         guest=_text(user.get("userType")).lower() == "guest" or "#EXT#" in name.upper(),
         licensed=bool(user.get("assignedLicenses")) or "assignedLicenses" not in user,
         mail=bool(mail),
-        whole=bool(name) and "accountEnabled" in user,
+        whole=all(field in user for field in NEEDED),  # in a delta, what is absent has not changed (§18.7)
     )
 
 

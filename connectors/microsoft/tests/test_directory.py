@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from microsoft_answers import ROOT, TENANT, Microsoft, fail, is_batch, items_of, where
+from syncd_microsoft.people import FIELDS
 
 from syncd.sdk import Account, AuthFailed, Bookmark, CursorExpired, Departed, Forbidden, ProtocolError, Scan, Secret
 
@@ -283,6 +284,22 @@ async def test_a_user_of_whom_only_a_part_came_is_fetched(microsoft) -> None:
     tenant.changes = [{"id": "ana", "displayName": "Ana Díaz"}]
     found, _ = await again(microsoft, tenant, place())
     assert (found["ana"].name, found["ana"].address, found["ana"].state) == ("Ana Díaz", "ana@acme.example", "disabled")
+
+
+@pytest.mark.parametrize("absent", FIELDS.split(",")[1:])
+async def test_what_a_change_leaves_out_is_as_before(microsoft, absent: str) -> None:
+    """As a user who is not named by the address, has a name, and a mailbox without a licence."""
+    ana = user("ana", userPrincipalName="ana@acme.onmicrosoft.com", assignedLicenses=[], displayName="Ana")
+    tenant = Tenant(ana)
+    (whole,) = (await imported(microsoft, tenant))[0].values()
+    tenant.changes = [{key: value for key, value in ana.items() if key != absent}]
+    found, _ = await again(microsoft, tenant, place())
+    assert found == {"ana": whole}
+    assert any(f"/users/ana?$select={FIELDS}" in item["url"] for ask in microsoft.requests for item in _items(ask))
+
+
+def _items(request: httpx.Request) -> list[dict[str, Any]]:
+    return items_of(request) if is_batch(request) else []
 
 
 async def test_roles_that_changed_are_found_without_a_word_on_the_users(microsoft) -> None:

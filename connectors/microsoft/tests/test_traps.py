@@ -272,7 +272,7 @@ def listing(*users: dict[str, Any], changes: list[dict[str, Any]] | None = None)
 
 def user(one: str, **more: Any) -> dict[str, Any]:
     found = {"id": one, "userPrincipalName": f"{one}@acme.example", "accountEnabled": True, "userType": "Member"}
-    return {**found, **more}
+    return {**found, "displayName": one, "mail": None, "assignedLicenses": [{"skuId": "x"}], **more}
 
 
 async def test_trap_30_a_soft_deleted_user_who_returns_is_the_same_account(microsoft) -> None:
