@@ -4,12 +4,13 @@ Public: discover, Plugins, Broken, Installed; catalog_of (what the configuration
 
 An entry loads to a Connector class or instance, or to an object with the hooks of `syncd.sdk.hooks`. Whatever goes
 wrong with one of them (a failing import, `sys.exit` in a module, a wrong API version, bad info, a name that is taken)
-is reported with its traceback and stops nobody else.
+is reported with its traceback and stops nobody else. A connector's name belongs to the entry of that name, if there is
+one: a copied template that still says the other's name pushes nobody aside.
 """
 
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -17,6 +18,9 @@ from typing import Any
 import pluggy
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012, Schema
 
 from syncd.config.catalog import Catalog
 from syncd.sdk import API_VERSION, Connector, ConnectorInfo, Stream, StreamInfo
@@ -29,6 +33,8 @@ BUILT_IN_SCHEMES = frozenset({"env", "file", "credential"})
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 Reader = Callable[[str], str]
+Resolver = Any  # of `referencing`, which gives the type no public name
+Found = tuple[EntryPoint, Connector]  # a connector that can be used, and the entry that brought it
 
 
 class Unusable(Exception):
@@ -71,13 +77,16 @@ def discover(entries: Iterable[EntryPoint] | None = None) -> Plugins:
     found = entry_points(group=GROUP) if entries is None else entries
     plugins, manager = Plugins(), pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(HookSpecs)
+    usable: list[Found] = []
     for entry in sorted(found, key=lambda entry: (entry.name, _origin(entry))):
         try:
-            _load(entry, manager, plugins)
+            _load(entry, manager, plugins, usable)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             _report(plugins, entry, entry.name, error)
+    for entry, connector in sorted(usable, key=lambda one: one[0].name != one[1].info.name):
+        _add(entry, connector, plugins)
     return plugins
 
 
@@ -92,7 +101,7 @@ def catalog_of(plugins: Plugins) -> Catalog:
     return plugins._catalog
 
 
-def _load(entry: EntryPoint, manager: pluggy.PluginManager, plugins: Plugins) -> None:
+def _load(entry: EntryPoint, manager: pluggy.PluginManager, plugins: Plugins, usable: list[Found]) -> None:
     loaded = entry.load()
     if isinstance(loaded, type) and issubclass(loaded, Connector):
         loaded = loaded()
@@ -102,7 +111,7 @@ def _load(entry: EntryPoint, manager: pluggy.PluginManager, plugins: Plugins) ->
     else:
         connectors, schemes = _from_hooks(entry, loaded, manager)
     for connector in connectors:
-        _add(entry, connector, plugins)
+        _judge(entry, connector, plugins, usable)
     for scheme, reader in schemes.items():
         _add_scheme(scheme, reader, plugins)
 
@@ -112,13 +121,15 @@ def _from_hooks(
 ) -> tuple[list[Connector], dict[str, Reader]]:
     """Ask this one plugin, and no other, what it brings: a later failure must not be laid at another's door."""
     plugin = loaded() if isinstance(loaded, type) else loaded
+    if plugin is None:
+        raise Unusable(_of_no_use(entry, plugin))
     name = manager.register(plugin, name=f"{entry.name} ({' '.join(_origin(entry))})")
     try:
         others = [other for other in manager.get_plugins() if other is not plugin]
         connectors = _ask(manager, "syncd_connectors", others)
         schemes = _ask(manager, "syncd_value_schemes", others)
         if not manager.get_hookcallers(plugin):
-            raise Unusable("the entry is neither a Connector nor an object with a hook of syncd.sdk.hooks")
+            raise Unusable(_of_no_use(entry, plugin))
     except BaseException:
         manager.unregister(name=name)
         raise
@@ -128,24 +139,36 @@ def _from_hooks(
     return [connector for more in connectors for connector in more], merged
 
 
+def _of_no_use(entry: EntryPoint, found: object) -> str:
+    what = f"the entry point {entry.value} is {found!r:.100}"
+    return f"{what}: neither a Connector nor an object with a hook of syncd.sdk.hooks"
+
+
 def _ask(manager: pluggy.PluginManager, hook: str, others: Sequence[object]) -> list[Any]:
     answers: list[Any] = manager.subset_hook_caller(hook, others)()
     return answers
 
 
-def _add(entry: EntryPoint, connector: Connector, plugins: Plugins) -> None:
-    """Take one connector in, or report it; the others of the same plugin are judged by themselves."""
+def _judge(entry: EntryPoint, connector: Connector, plugins: Plugins, usable: list[Found]) -> None:
+    """Look at one connector, and report it if it is of no use; the others of the same plugin are judged by themselves."""
     try:
-        info = _checked(connector)
-        if info.name in plugins.connectors:
-            other = plugins.installed[info.name]
-            raise Unusable(f"the name {info.name!r} is taken by {other.distribution} {other.version}")
+        _check(connector)
     except Exception as error:
         _report(plugins, entry, _name_of(connector, entry.name), error)
         return
+    usable.append((entry, connector))
+
+
+def _add(entry: EntryPoint, connector: Connector, plugins: Plugins) -> None:
+    """Take one connector in, unless another has its name: then it is reported by its entry's, and the other is used."""
+    name = connector.info.name
+    if (other := plugins.installed.get(name)) is not None:
+        taken = Unusable(f"the name {name!r} is taken by {other.distribution} {other.version}: give `info` another one")
+        _report(plugins, entry, entry.name, taken)
+        return
     distribution, version = _origin(entry)
-    plugins.connectors[info.name] = connector
-    plugins.installed[info.name] = Installed(info.name, distribution, version)
+    plugins.connectors[name] = connector
+    plugins.installed[name] = Installed(name, distribution, version)
 
 
 def _add_scheme(scheme: str, reader: Reader, plugins: Plugins) -> None:
@@ -156,8 +179,8 @@ def _add_scheme(scheme: str, reader: Reader, plugins: Plugins) -> None:
     plugins.value_schemes[scheme] = reader
 
 
-def _checked(connector: object) -> ConnectorInfo:
-    """The connector's info, once everything that the engine relies on has been looked at."""
+def _check(connector: object) -> None:
+    """Everything that the engine relies on, before it does."""
     if not isinstance(connector, Connector):
         raise Unusable(f"{connector!r} is not a Connector")
     info = getattr(connector, "info", None)
@@ -169,7 +192,6 @@ def _checked(connector: object) -> ConnectorInfo:
         raise Unusable(f"the name {info.name!r} is not made of a-z, 0-9, - and _")
     _check_schema("settings_schema", info.settings_schema)
     _check_streams(connector.streams(), may_be_none=connector.can_be_configured)
-    return info
 
 
 def _check_streams(streams: Sequence[Stream], *, may_be_none: bool) -> None:
@@ -189,8 +211,45 @@ def _check_streams(streams: Sequence[Stream], *, may_be_none: bool) -> None:
 def _check_schema(what: str, schema: Mapping[str, Any]) -> None:
     try:
         Draft202012Validator.check_schema(schema)
+        _check_references(schema)
     except SchemaError as error:
         raise Unusable(f"{what} is not a valid JSON Schema: {error.message}") from error
+    except Unresolvable as error:
+        raise Unusable(f"{what} has a $ref to nowhere: {error.ref} (nothing outside of the schema is asked)") from error
+    except _Circle as error:
+        raise Unusable(f"{what} has a $ref that leads back to itself: {error}") from error
+
+
+class _Circle(Exception):
+    """A `$ref` that would be followed for ever."""
+
+
+def _check_references(schema: Mapping[str, Any]) -> None:
+    """Each `$ref` leads to a schema within this one, or of the language itself: else it fails where it is first used."""
+    root = DRAFT202012.create_resource(schema)
+    waiting = [(REGISTRY.resolver_with_root(root), root)]
+    seen: set[int] = set()
+    while waiting:
+        resolver, resource = waiting.pop()
+        if id(resource.contents) in seen:
+            continue
+        seen.add(id(resource.contents))
+        waiting += [(resolver.in_subresource(sub), sub) for sub in resource.subresources()]
+        for there, target in _followed(resolver, resource.contents):
+            Draft202012Validator.check_schema(target)
+            waiting.append((there, DRAFT202012.create_resource(target)))
+
+
+def _followed(resolver: Resolver, schema: Schema) -> Iterator[tuple[Resolver, Schema]]:
+    """Where the references of a schema lead, from one to the next."""
+    passed = {id(schema)}
+    while isinstance(schema, Mapping) and (ref := schema.get("$ref", schema.get("$dynamicRef"))) is not None:
+        found = resolver.lookup(ref)
+        resolver, schema = found.resolver, found.contents
+        if id(schema) in passed:
+            raise _Circle(ref)
+        passed.add(id(schema))
+        yield resolver, schema
 
 
 def _name_of(connector: object, otherwise: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncd.plugins import GROUP, discover
+from syncd.plugins import GROUP, catalog_of, discover
 from syncd.sdk import Account, Connector, ConnectorInfo, Context, Page, Stream, StreamInfo, hookimpl
 
 
@@ -144,7 +144,7 @@ def test_the_second_of_one_name_is_broken(module: Any) -> None:
     module.a, module.b = connector("same"), connector("same")
     plugins = discover([entry("a"), entry("b")])
     assert list(plugins.connectors) == ["same"]
-    assert "is taken by" in plugins.broken["same"].error
+    assert "is taken by" in plugins.broken["b"].error
 
 
 def test_built_in_value_schemes_cannot_be_replaced(module: Any) -> None:
@@ -157,3 +157,82 @@ def test_built_in_value_schemes_cannot_be_replaced(module: Any) -> None:
     plugins = discover([entry("hooks")])
     assert "'env' is taken" in plugins.broken["hooks"].error
     assert plugins.value_schemes == {}
+
+
+NOWHERE = [
+    {"properties": {"a": {"$ref": "#/nowhere"}}},
+    {"properties": {"a": {"items": {"$ref": "#nobody"}}}},
+    {"properties": {"a": {"$dynamicRef": "other"}}},
+    {"properties": {"a": {"$ref": "http://other.example/x.json"}}},
+    {"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"anyOf": [{"$ref": "#/$defs/c"}]}}},
+    {"properties": {"a": {"$ref": "#/x-parts/b"}}, "x-parts": {"b": {"not": {"$ref": "#/x-parts/c"}}}},
+]
+
+
+@pytest.mark.parametrize("schema", NOWHERE, ids=str)
+def test_a_schema_that_refers_to_nothing_is_reported_and_the_rest_runs(module: Any, schema: Any) -> None:
+    class Options(Notes):
+        info = StreamInfo("notes", options_schema=schema)
+
+    class Other(connector("other")):  # type: ignore[misc]
+        def streams(self) -> list[Stream]:
+            return [Options()]
+
+    module.bad, module.other, module.good = connector("bad", settings_schema=schema), Other, connector("good")
+    plugins = discover([entry("bad"), entry("good"), entry("other")])
+    assert list(plugins.connectors) == ["good"]
+    assert plugins.broken["bad"].error.startswith("settings_schema has a $ref to nowhere: ")
+    assert plugins.broken["other"].error.startswith("options_schema of notes has a $ref to nowhere: ")
+
+
+def test_a_schema_that_refers_to_itself_without_end_or_to_no_schema_is_reported(module: Any) -> None:
+    circle = {
+        "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}},
+        "properties": {"a": {"$ref": "#/$defs/a"}},
+    }
+    module.circle = connector("circle", settings_schema=circle)
+    module.text = connector("text", settings_schema={"$comment": "x", "items": {"$ref": "#/$comment"}})
+    plugins = discover([entry("circle"), entry("text")])
+    assert plugins.connectors == {}
+    assert "settings_schema has a $ref that leads back to itself" in plugins.broken["circle"].error
+    assert "settings_schema is not a valid JSON Schema" in plugins.broken["text"].error
+
+
+def test_references_that_lead_somewhere_are_good(module: Any) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "tree": {"$ref": "#/$defs/tree"},
+            "any": {"$ref": "https://json-schema.org/draft/2020-12/schema"},
+            "leaf": {"$ref": "#leaf"},
+            "$ref": {"type": "string"},
+            "odd": {"enum": [{"$ref": "#/nowhere"}]},
+        },
+        "$defs": {
+            "tree": {"properties": {"below": {"type": "array", "items": {"$ref": "#/$defs/tree"}}}},
+            "leaf": {"$anchor": "leaf", "type": "string"},
+        },
+    }
+    module.good = connector("good", settings_schema=schema)
+    plugins = discover([entry("good")])
+    assert (list(plugins.connectors), plugins.broken) == (["good"], {})
+
+
+@pytest.mark.parametrize("thief", ["a-copy", "z-copy"])
+def test_a_name_belongs_to_the_entry_of_that_name(module: Any, thief: str) -> None:
+    module.copied, module.real = connector("real", title="A copy"), connector("real")
+    plugins = discover([entry(thief, "copied"), entry("real")])
+    assert {name: type(made) for name, made in plugins.connectors.items()} == {"real": module.real}
+    (broken,) = plugins.broken.values()
+    assert broken.name == thief
+    assert "the name 'real' is taken by" in broken.error
+    assert "real" in catalog_of(plugins).connectors
+
+
+def test_an_entry_that_is_none_is_named(module: Any) -> None:
+    module.nothing, module.good = None, connector("good")
+    plugins = discover([entry("bad", "nothing"), entry("good")])
+    assert list(plugins.connectors) == ["good"]
+    assert plugins.broken["bad"].error == (
+        "the entry point plugin_under_test:nothing is None: neither a Connector nor an object with a hook of syncd.sdk.hooks"
+    )
