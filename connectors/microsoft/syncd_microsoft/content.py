@@ -15,6 +15,7 @@ from syncd.sdk.http import httpx
 
 from .api import USER_AGENT, Graph, quoted
 from .errors import LOCKED, Fault
+from .throttle import ANSWERED
 from .wire import Sliced
 
 __all__ = ["ITEMS", "DriveItem", "blob_of", "download", "stripped"]
@@ -25,6 +26,8 @@ OFFICE = (
     "ppt", "pptx", "pptm", "pot", "potx", "potm", "pps", "ppsx", "ppsm", "vsd", "vsdx", "vsdm", "pub", "mpp",
 )  # fmt: skip
 ONENOTE = ("one", "onetoc2", "onetoc", "onepkg")
+ONENOTE_MIME = "application/msonenote"
+NO_CONTENT = "no_content"
 PERSONAL = "personal"  # the drive type of a consumer's OneDrive, which is not SharePoint underneath
 REDIRECTS = (301, 302, 303, 307, 308)
 EXPIRED = (401, 403, 404, 410)
@@ -92,6 +95,12 @@ class DriveItem(msgspec.Struct):
         return (self.name or "").rpartition(".")[2].lower()
 
     @property
+    def notebook_part(self) -> bool:
+        """Whether this belongs to a OneNote notebook: such files may answer 503 for ever (§7)."""
+        mime = (self.file.mimeType or "").lower() if self.file else ""
+        return self.extension in ONENOTE or mime == ONENOTE_MIME
+
+    @property
     def rewritten(self) -> bool:
         """Whether SharePoint may give other bytes than its metadata says: it writes into Office files (§18.24)."""
         drive_type = self.parentReference.driveType if self.parentReference else None
@@ -113,7 +122,7 @@ def blob_of(item: DriveItem, drive: str, largest: int | None) -> Blob | None:
     tag = given or item.cTag or item.eTag or item.lastModifiedDateTime or "unknown"
     sure = given is not None and not item.rewritten
     return Blob(
-        {"drive": drive, "id": item.id},
+        {"drive": drive, "id": item.id, **({"notebook": True} if item.notebook_part else {})},
         tag,
         item.size if sure and item.size is not None and item.size >= 0 else None,
         given if sure else None,
@@ -134,13 +143,12 @@ def _hash(item: DriveItem) -> str | None:
 
 
 def _never(item: DriveItem, given: str | None, largest: int | None) -> str | None:
-    """Why content is never asked for: parts of a OneNote notebook without hash answer 503 for ever (§7)."""
+    """Why content is never asked for: of the parts of a OneNote notebook those without a hash."""
     if item.has("malware"):
         return "malware"
     if largest is not None and (item.size or 0) > largest:
         return "too_large"
-    mime = (item.file.mimeType or "").lower() if item.file else ""
-    return "no_content" if given is None and (item.extension in ONENOTE or mime == "application/msonenote") else None
+    return NO_CONTENT if given is None and item.notebook_part else None
 
 
 def stripped(data: bytes) -> bytes:
@@ -160,8 +168,9 @@ async def download(ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
     """An item's content in chunks.
 
     Graph answers with an address on another host, which gets no credential (§18.25). One that has expired is renewed
-    once (§18.26); after a cut the rest is asked for.
+    once (§18.26); after a cut the rest is asked for. A part of a notebook that only ever answers 503 has none (§7).
     """
+    notebook = "notebook" in blob.ref or (blob.mime_type or "").lower() == ONENOTE_MIME
     source = _Source(ctx, blob.ref)
     offset, cuts = 0, 0
     while True:
@@ -175,6 +184,8 @@ async def download(ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
             source.renew()
         except Transient as error:
             if error.exhausted or cuts >= CUTS:
+                if notebook and error.message.startswith(f"{ANSWERED} 503"):
+                    raise ContentUnavailable(NO_CONTENT, error.message) from error
                 raise
             cuts += 1
 

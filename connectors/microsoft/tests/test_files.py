@@ -366,6 +366,30 @@ async def test_refused_contents(microsoft, answer: httpx.Response, raised: type,
     assert getattr(caught.value, "reason", "") == reason
 
 
+NOTEBOOK = [
+    {"name": "Section.one"},
+    {"name": "x", "file": {"mimeType": "application/msonenote", "hashes": {"quickXorHash": XOR}}},
+]
+
+
+@pytest.mark.parametrize("part", NOTEBOOK)
+@pytest.mark.parametrize("first", [[], [found_at()]])
+async def test_a_notebook_part_that_never_comes_has_no_content(microsoft, part: dict[str, Any], first: Any) -> None:
+    """Though it has a hash, as others do that can be had (§7)."""
+    microsoft.tries = 2
+    (found,) = await full(microsoft, page(item("A", **part)))
+    blob = found.items[0].blob
+    microsoft.replies(*first, *[fail(503, "serviceNotAvailable")] * 2)
+    with pytest.raises(ContentUnavailable) as caught:
+        await content(microsoft, blob)
+    assert caught.value.reason == "no_content"
+    microsoft.replies(*first, fail(503, "serviceNotAvailable"), httpx.Response(200, content=b"abc"))
+    assert await content(microsoft, blob) == b"abc"
+    microsoft.replies(*[fail(502, "x")] * 2)
+    with pytest.raises(Transient):
+        await content(microsoft, blob)
+
+
 async def test_an_office_file_in_sharepoint_promises_no_hash(microsoft) -> None:
     office = item("A", name="Plan.docx")
     (found,) = await full(microsoft, page(office))
