@@ -68,11 +68,13 @@ PROBES = (
 async def check(ctx: Context) -> Mapping[str, str]:
     """Per stream "ready" or what is missing; `import` is named if the users cannot be listed."""
     found: dict[str, list[str]] = {}
+    mailbox = None
     try:
-        await directory.probe_users(ctx)
+        me = await directory.owner(ctx)
+        mailbox = next(iter(me.mailboxes), None)
+        await directory.probe_users(ctx, me)
     except REFUSALS as error:
         found["import"] = [_missing(error)]
-    mailbox = await _mailbox(ctx)
     for probe in PROBES:
         if "{mailbox}" in probe.path and mailbox is None:
             continue
@@ -85,13 +87,6 @@ async def check(ctx: Context) -> Mapping[str, str]:
                 missing.append(f"{_missing(error, probe.scopes)} {probe.without}".strip())
     said = {stream: " ".join(missing) or "ready" for stream, missing in found.items()}
     return {**said, "files": await _files(ctx)}
-
-
-async def _mailbox(ctx: Context) -> str | None:
-    try:
-        return next(iter((await directory.owner(ctx)).mailboxes), None)
-    except REFUSALS:
-        return None
 
 
 async def _files(ctx: Context) -> str:

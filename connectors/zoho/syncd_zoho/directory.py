@@ -99,9 +99,8 @@ async def organization(ctx: Context, me: Owner) -> str | None:
     return next((ident(one.get("zoid")) for one in wrapped(data) if isinstance(one, dict)), None)
 
 
-async def probe_users(ctx: Context) -> None:
+async def probe_users(ctx: Context, me: Owner) -> None:
     """The cheapest request that listing users needs. Raises what is missing."""
-    me = await owner(ctx)
     zoid = await organization(ctx, me)
     try:
         if zoid is None:
