@@ -64,6 +64,7 @@ OPTIONS = {
         },
     },
 }
+TYPE = "#microsoft.graph.driveItem"
 encode = msgspec.json.Encoder().encode
 
 
@@ -152,7 +153,7 @@ class _Drive:
         gone: dict[str, None] = {}
         living: set[str] = set()
         found = list(entries)
-        held = await self._held(found)
+        held, asked = await self._sparse(found)
         for entry in found:
             if isinstance(entry, Reject):
                 items.append(_clean(entry))
@@ -163,6 +164,9 @@ class _Drive:
             elif item.has("deleted"):
                 gone[item.id] = None
                 items.append(Tombstone(item.id))
+            elif item.sparse and item.id in asked:
+                living.add(item.id)
+                items += asked[item.id]
             elif not item.has("root"):
                 living.add(item.id)
                 items.append(self._record(item, data, part=item.id in held and item.sparse))
@@ -170,10 +174,33 @@ class _Drive:
         self._recent = living
         return [*orphans, *items]
 
-    async def _held(self, entries: Iterable[tuple[DriveItem, bytes] | Reject]) -> dict[str, str | None]:
-        """Which of the items that do not even tell their name and place are held: the rest has not changed (§7)."""
-        ids = [one[0].id for one in entries if not isinstance(one, Reject) and one[0].id and one[0].sparse]
-        return await self._ctx.known(ids) if ids and self._ctx.scan is Scan.DELTA else {}
+    async def _sparse(
+        self, entries: Sequence[tuple[DriveItem, bytes] | Reject]
+    ) -> tuple[set[str], dict[str, list[Item]]]:
+        """Of the items that tell neither name nor place: which are held, so that the rest has not changed (§7), and what
+        the others are, which are asked for. The root is one of these."""
+        if self._ctx.scan is not Scan.DELTA:
+            return set(), {}
+        words = [one[0] for one in entries if not isinstance(one, Reject)]
+        ids = list(dict.fromkeys(one.id for one in words if one.id and one.sparse and not one.has("deleted")))
+        held = {*await self._ctx.known(ids), *self._recent.intersection(ids)} if ids else set()
+        unknown = [one for one in ids if one not in held]
+        parts = await self.parts(unknown) if unknown else {}
+        return held, {one: self._whole(one, part) for one, part in parts.items()}
+
+    def _whole(self, one: str, part: Part) -> list[Item]:
+        """What an item that was asked for because it is not held comes to, as a page would show it."""
+        if part.status >= 400:
+            return [self.answer(one, part)]
+        item = {"@odata.type": TYPE, **part.json(WHAT)}
+        item.pop("@odata.context", None)
+        read = ITEMS.one(orjson.dumps(item))
+        if isinstance(read, Reject):
+            return [_clean(Reject(read.reason, one, read.data))]
+        read[0].id = one
+        if read[0].has("deleted"):
+            return [Tombstone(one)]
+        return [] if read[0].has("root") else [self._record(*read)]
 
     async def _orphans(self, gone: dict[str, None], living: set[str]) -> list[Item]:
         """What is held in deleted folders is proposed for deletion too, unless this round says that it lives (§18.22).

@@ -217,8 +217,44 @@ async def test_an_update_without_name_and_place_leaves_them_as_they_are(microsof
     (record,) = (await delta(microsoft, update, **knowing(A=None))).items
     assert record.partial
     assert summary(record) == {"size": 8}
-    (record,) = (await delta(microsoft, update)).items
-    assert not record.partial
+
+
+async def test_an_update_of_what_is_not_held_is_asked_for(microsoft) -> None:
+    """The root is no record, so it is not held either."""
+    folder_of = {"parentReference": {"driveId": "b!D1", "id": "R"}}
+    microsoft.routes(
+        {
+            CURSOR["link"].removeprefix(ROOT): page(
+                {"id": "R", "size": 12},
+                {"id": "A", "size": 8},
+                {"id": "G", "size": 1},
+                {"id": "L", "size": 1, **folder_of},
+                {"id": "K", "size": 2},
+                {"id": "X", "deleted": {}},
+            ),
+            "/drives/b!D1/items/R": {"@odata.context": "x", **ROOT_ITEM},
+            "/drives/b!D1/items/A": {"@odata.context": "x", **item("A", size=8)},
+            "/drives/b!D1/items/L": fail(423, "resourceLocked"),
+        }
+    )
+    (found,) = await microsoft.pages(
+        "files", scan=Scan.DELTA, partition=DRIVE, cursor=CURSOR, options={}, **knowing(K=None)
+    )
+    record, gone_one, locked, kept, dead = found.items
+    assert (record.source_id, record.partial, record.blob.tag) == ("A", False, f"quickxor:{XOR}")
+    assert summary(record)["name"] == "A.txt"
+    assert orjson.loads(record.data) == {key: one for key, one in item("A", size=8).items() if "download" not in key}
+    assert [type(gone_one), gone_one.source_id] == [Tombstone, "G"]
+    assert [type(locked), locked.source_id] == [Reject, "L"]
+    assert (kept.source_id, kept.partial) == ("K", True)
+    assert dead.source_id == "X"
+
+
+async def test_an_update_of_what_came_with_the_page_before_is_merged(microsoft) -> None:
+    link = f"{ROOT}/drives/b!D1/root/delta(token='n')"
+    microsoft.replies(page(item("A"), **{"@odata.nextLink": link}), page({"id": "A", "size": 9}))
+    _, last = await microsoft.pages("files", scan=Scan.DELTA, partition=DRIVE, cursor=CURSOR)
+    assert [(one.source_id, one.partial) for one in last.items] == [("A", True)]
 
 
 @pytest.mark.parametrize(
