@@ -1,6 +1,6 @@
 """Calls of a connector that must not last for ever: one that does nothing is given up, one that does not end is left alone.
 
-Public: lively, end, INACTIVITY, PATIENCE.
+Public: lively, end, Escape, escaped, INACTIVITY, PATIENCE.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from syncd.engine.log import logger
 from syncd.sdk import Transient
 
-__all__ = ["INACTIVITY", "PATIENCE", "Caller", "end", "hangs", "lively"]
+__all__ = ["INACTIVITY", "PATIENCE", "Caller", "Escape", "end", "escaped", "hangs", "lively"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,22 @@ class Caller(Protocol):
     activity: int
     waiting: int
     given_up: bool
+
+
+class Escape(Exception):
+    """A connector raised what would end more than its partition: `sys.exit()`, or a cancellation that nobody asked for."""
+
+
+def escaped(error: BaseException) -> BaseException:
+    """What to raise inside a task in place of what a connector raised there, which asyncio must not see."""
+    task = asyncio.current_task()
+    if isinstance(error, Exception | GeneratorExit):
+        return error
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        return error  # it is the engine that ends the call
+    fault = Escape(f"it raised {type(error).__name__}({error})")
+    fault.__cause__ = error
+    return fault
 
 
 def hangs(what: str, seconds: float) -> Transient:
@@ -68,4 +84,7 @@ async def end(task: "asyncio.Task[Any]", caller: Caller | None, what: str, patie
 
 
 async def _awaited(act: Awaitable[T]) -> T:
-    return await act
+    try:
+        return await act
+    except BaseException as error:
+        raise escaped(error)  # noqa: B904 - the same error, or one that has its cause

@@ -63,7 +63,9 @@ async def ask(
 
 
 async def _answered(run: RunWork, ctx: Context, question: Awaitable[T], stream: str) -> T:
-    return await lively(question, client_of(ctx), f"stream {stream}", run.engine.inactivity, run.engine.patience)
+    engine = run.engine
+    answered = lively(question, client_of(ctx), f"stream {stream}", engine.inactivity, engine.patience)
+    return await unless_stopped(answered, run.stop)
 
 
 async def _waited(run: RunWork, ctx: Context, error: Exception, tries: int) -> Exception | None:

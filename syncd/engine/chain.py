@@ -5,11 +5,12 @@ Public: Ahead (reads pages in a task of its own, one ahead of its consumer), Cha
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 import orjson
 
-from syncd.engine.alive import INACTIVITY, PATIENCE, Caller, end, hangs
+from syncd.engine.alive import INACTIVITY, PATIENCE, Caller, end, escaped, hangs
 from syncd.sdk import DELTA, JSON, Blob, Page, ProtocolError, Record, Reject, StreamInfo, Tombstone
 
 __all__ = [
@@ -109,10 +110,11 @@ class Ahead:
                 self._answers.put_nowait(await anext(self._pages))
         except StopAsyncIteration:
             self._answers.put_nowait(None)
-        except asyncio.CancelledError:
-            raise
         except BaseException as error:
-            self._answers.put_nowait(error)
+            answer = escaped(error)
+            if not isinstance(answer, Exception):
+                raise
+            self._answers.put_nowait(answer)
         finally:
             close = getattr(self._pages, "aclose", None)
             if close is not None:
@@ -154,11 +156,14 @@ class Chain:
         return self._wrong("yielded a page after the last one")
 
     def _check_items(self, page: Page) -> None:
+        if not isinstance(page.items, Sequence):
+            raise self._wrong(f"yielded a page whose items are {type(page.items).__name__}, not a sequence")
         if len(page.items) > LARGEST_PAGE:
             raise TooMuch(
                 f"stream {self._info.name} yielded a page of {len(page.items)} items, more than {LARGEST_PAGE}"
             )
         weight = 0
+        self._check_window(page)
         for item in page.items:
             kind = type(item)
             if kind is Record or kind is Tombstone:
@@ -168,12 +173,21 @@ class Chain:
                     weight += self._check_record(item)  # type: ignore[arg-type]
             elif not isinstance(item, Record | Tombstone | Reject):
                 raise self._wrong(f"yielded {kind.__name__} among the items of a page")
+            elif kind is Reject and not (isinstance(item.reason, str) and isinstance(item.source_id, str | None)):  # type: ignore[union-attr]
+                raise self._wrong(f"yielded {item!r}, whose reason or source id is no text")
         if weight > HEAVIEST_PAGE:
             raise TooMuch(
                 f"stream {self._info.name} yielded a page of {weight >> 20} MiB, more than {HEAVIEST_PAGE >> 20}"
             )
         if type(page.skipped) is not int or page.skipped < 0:
             raise self._wrong(f"counted {page.skipped!r} skipped items")
+
+    def _check_window(self, page: Page) -> None:
+        if page.window is None:
+            return
+        two = isinstance(page.window, tuple) and len(page.window) == 2
+        if not two or not all(one is None or (isinstance(one, datetime) and one.tzinfo) for one in page.window):
+            raise self._wrong(f"gave a window that is no pair of aware moments: {page.window!r}")
 
     def _check_record(self, record: Record) -> int:
         """The bytes of its raw parts; what is parsed was one answer, and is bounded as such."""

@@ -4,7 +4,8 @@ Public: Connection, TransportFactory, VaultOf.
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from syncd.config.model import ConnectionConfig
@@ -65,12 +66,16 @@ class Connection:
         connector = connectors.get(config.connector)
         if connector is None:
             raise SyncdError(f"the connector {config.connector} is not installed or broken", code="SYN-PLUGIN-002")
-        connector = _configured(connector, config)
+        with _plugin(config):
+            connector = _configured(connector, config)
+            auth = connector.auth(config.settings)
+            limits = effective_limits(connector.info.limits, config.limits)
+            guard = _guard(connector, config, transport is None)
         hub = Hub(
             transport=(transport or direct)(),
-            auth=connector.auth(config.settings),
-            pacing=Pacing(effective_limits(connector.info.limits, config.limits)),
-            guard=_guard(connector, config, transport is None),
+            auth=auth,
+            pacing=Pacing(limits),
+            guard=guard,
             retryable=connector.retryable,
             pace=connector.pace,
             clock=clock,
@@ -144,6 +149,18 @@ class Connection:
 
     async def aclose(self) -> None:
         await self.hub.transport.aclose()
+
+
+@contextmanager
+def _plugin(config: ConnectionConfig) -> Iterator[None]:
+    """What a connector's own code raises while a connection is put together is that connection's fault alone."""
+    try:
+        yield
+    except (SyncdError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # `sys.exit()` too
+        told = f"the connector {config.connector} of connection {config.name} failed over its settings: {error!r}"
+        raise SyncdError(told, code="SYN-PLUGIN-001") from error
 
 
 def _configured(connector: Connector, config: ConnectionConfig) -> Connector:

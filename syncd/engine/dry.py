@@ -16,7 +16,7 @@ from syncd.engine.chain import Ahead, Chain, Stopped
 from syncd.engine.connections import Connection
 from syncd.engine.discovery import ask_partitions, covered
 from syncd.engine.events import Progress, RunFinished, RunStarted
-from syncd.engine.policy import Failure, decide, describe, with_hint
+from syncd.engine.policy import Failure, decide, describe
 from syncd.engine.ports import AccountRow, Counts, OpenRound, PartitionState, Peek, RunError, RunStatus
 from syncd.engine.report import AUTH, DEFERRED, RunReport, RunRequest, counts_json
 from syncd.engine.round import plan_round
@@ -173,7 +173,7 @@ class DryRun:
                 outcome = await run.store.apply_page(rnd, page, {}, run.clock.now(), dry=True)
                 counts.add(outcome.counts)
                 for entry in outcome.errors:
-                    self._error(with_hint(entry))
+                    self._error(entry)
                 seen.update(_ids(page))
                 run.progress.committed(work.name, account.label, outcome.counts)
                 if page.last:
@@ -203,7 +203,7 @@ class DryRun:
     def _error(self, error: RunError) -> None:
         self._error_count += 1
         if len(self._errors) < MOST_ERRORS:
-            self._errors.append(error)
+            self._errors.append(self._work.hinted(error))
 
     def _report(self) -> RunReport:
         run, total = self._work, Facts(cut=bool(self._work.stop))

@@ -54,7 +54,7 @@ class Ledger:
         facts.listed += result.listed
         facts.whole &= result.outcome is Outcome.COMPLETED
         if result.error is not None:
-            await self.run.store.add_errors(self.run.run, [result.error])
+            await self.run.note([result.error])
 
     def account(self, stream: str, account: AccountRow, outcomes: set[Outcome]) -> None:
         """An account's stream is through: keep its name if something was the matter."""
@@ -107,7 +107,7 @@ async def finish(ledger: Ledger) -> RunReport:
     facts, streams = await ledger.close()
     status = verdict(facts)
     if ledger.errors:
-        await run.store.add_errors(run.run, ledger.errors)
+        await run.note(ledger.errors)
     await run.store.finish_run(
         run.run,
         status,

@@ -8,6 +8,7 @@ partition with a traceback (SYN-PLUGIN-001) and nothing else.
 
 import random
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from syncd.engine.chain import Endless, TooMuch
@@ -21,7 +22,7 @@ from syncd.sdk import (
     Transient,
     redact,
 )
-from syncd.sdk.errors import Next, explanation_of
+from syncd.sdk.errors import Explanation, Next, explanation_of
 from syncd.sdk.http import httpx
 
 __all__ = ["RESTARTS", "TRIES", "TRY_FOR", "Decision", "Failure", "as_error", "decide", "describe", "with_hint"]
@@ -95,7 +96,8 @@ def describe(
     code = code or (error.code if isinstance(error, SyncdError) else "SYN-PLUGIN-001")
     explanation = explanation_of(code)
     hint = (error.hint if isinstance(error, SyncdError) else None) or (explanation.hint if explanation else None)
-    text = str(error) if known or isinstance(error, StaleRound) else f"{type(error).__name__}: {error}"
+    said = _said(error)
+    text = said if known or isinstance(error, StaleRound) else f"{type(error).__name__}: {said}"
     detail = None if known else redact("".join(traceback.format_exception(error)))[-TRACE:]
     return RunError(
         code,
@@ -109,9 +111,16 @@ def describe(
     )
 
 
-def with_hint(error: RunError) -> RunError:
-    """The same entry, with the catalogue's hint if it has none."""
-    explanation = explanation_of(error.code)
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # its own `__str__` fails, or what it holds is no text
+        return ""
+
+
+def with_hint(error: RunError, more: Iterable[Explanation] = ()) -> RunError:
+    """The same entry, with the catalogue's hint if it has none; `more`: the connector's own entries."""
+    explanation = explanation_of(error.code, more)
     return error if error.hint or explanation is None else replace(error, hint=explanation.hint)
 
 

@@ -13,7 +13,7 @@ from syncd.engine.client import TooLong
 from syncd.engine.contents import Fetcher
 from syncd.engine.holdings import Reading
 from syncd.engine.pacing import LONGEST_BACKOFF
-from syncd.engine.policy import Failure, decide, describe, with_hint
+from syncd.engine.policy import Failure, decide, describe
 from syncd.engine.ports import (
     Busy,
     Counts,
@@ -283,7 +283,7 @@ class _Reader:
         self.result.pages += 1
         self.result.listed += outcome.counts.listed
         self.result.settle |= outcome.counts.pending > 0 or self._swept(rnd, page)
-        await self._show([*self._rejects(page), *fetcher.errors, *map(with_hint, outcome.errors)])
+        await self._show([*self._rejects(page), *fetcher.errors, *outcome.errors])
         fetcher.errors.clear()
         run.progress.committed(self.job.work.name, self.job.account.label, outcome.counts)
         self._measure(outcome.counts)
@@ -308,7 +308,7 @@ class _Reader:
 
     async def _show(self, errors: list[RunError]) -> None:
         if errors:
-            await self.job.run.store.add_errors(self.job.run.run, errors)
+            await self.job.run.note(errors)
 
     # -- after an error
 

@@ -26,7 +26,7 @@ from syncd.engine.round import run_round
 from syncd.engine.settle import Look, settle_stream
 from syncd.engine.stop import Stop, to_its_end
 from syncd.engine.watch import Where, at
-from syncd.engine.work import Engine, Job, Outcome, Place, RoundOutcome, RunWork, StreamWork, each
+from syncd.engine.work import Engine, Job, Outcome, Place, RoundOutcome, RunWork, StreamWork, each, unless_stopped
 from syncd.sdk import DELTA, AuthFailed, Partition, Scan, Stream, SyncdError
 
 __all__ = ["Engine", "Run", "RunReport"]
@@ -147,7 +147,9 @@ class Run:
     async def _import(self) -> None:
         """An automatic import that fails leaves the accounts as they were, unless the credential is refused."""
         try:
-            await import_if_due(self._work.engine, self._work.connection)
+            await unless_stopped(import_if_due(self._work.engine, self._work.connection), self._work.stop)
+        except Stopped:
+            self._ledger.cut = True
         except AuthFailed:
             raise
         except SyncdError as error:

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import random
 from array import array
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,7 @@ from syncd.engine.connections import Connection
 from syncd.engine.events import Progress
 from syncd.engine.holdings import Scales
 from syncd.engine.metrics import SILENT, Metrics
+from syncd.engine.policy import with_hint
 from syncd.engine.ports import AccountRow, PartitionRow, Retry, RunError, Store, StreamSpec
 from syncd.engine.stop import Stop
 from syncd.sdk import JSON, Clock, Context, Partition, Stream
@@ -203,6 +204,14 @@ class RunWork:
     @property
     def connector(self) -> str:
         return self.connection.config.connector
+
+    def hinted(self, error: RunError) -> RunError:
+        """The entry with a hint, by the catalogue or by what the connector says of its own codes."""
+        return with_hint(error, self.connection.connector.info.errors)
+
+    async def note(self, errors: Sequence[RunError]) -> None:
+        """Keep them with the run."""
+        await self.store.add_errors(self.run, [self.hinted(error) for error in errors])
 
     def context(
         self, work: StreamWork, account: AccountRow, partition: Partition | None = None, **more: Any

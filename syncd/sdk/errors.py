@@ -68,6 +68,9 @@ class Explanation:
     hint: str
 
 
+LONGEST_WAIT = 31 * 86_400.0  # seconds: what asks for more is a mistake of the provider's, or of who read it
+
+
 class SyncdError(Exception):
     """Base of every error that a connector may raise.
 
@@ -80,7 +83,7 @@ class SyncdError(Exception):
 
     def __init__(self, message: str = "", *, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message or type(self).__name__
+        self.message = str(message) if message else type(self).__name__
         self.code = code or self.default_code
         self.hint = hint
 
@@ -88,8 +91,17 @@ class SyncdError(Exception):
         return self.message
 
 
+def _seconds(given: object) -> float | None:
+    """At most LONGEST_WAIT; None if it is no time: a header may be handed on as it came."""
+    try:
+        seconds = float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if seconds != seconds else min(max(0.0, seconds), LONGEST_WAIT)
+
+
 class RateLimited(SyncdError):
-    """The provider said "slow down". `retry_after` is in seconds from now; None where it gave no time.
+    """The provider said "slow down". `retry_after` is in seconds from now, at most 31 days; None where it gave no time.
 
     `scope` is the budget that is empty: "account" (the default), "connection", or "lane" for the request's lane alone.
     """
@@ -107,7 +119,7 @@ class RateLimited(SyncdError):
         hint: str | None = None,
     ) -> None:
         super().__init__(message, code=code, hint=hint)
-        self.retry_after = retry_after
+        self.retry_after = _seconds(retry_after)
         self.scope = scope
 
 

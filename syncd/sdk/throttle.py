@@ -30,7 +30,7 @@ def retry_after_seconds(response: httpx.Response, now: datetime | None = None) -
     value = response.headers.get("retry-after", "").strip()
     if not value:
         return None
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     until = _date(value)
     since = _date(response.headers.get("date", "")) or now

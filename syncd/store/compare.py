@@ -8,7 +8,7 @@ from typing import Any
 
 from syncd.sdk.paths import steps_of
 
-from .values import dumps, loads
+from .values import dumps, exactly, loads
 
 __all__ = ["merged", "same_payload"]
 
@@ -20,7 +20,7 @@ def same_payload(one: bytes, other: bytes, volatile: Sequence[str]) -> bool:
 
 
 def _stable(payload: bytes, volatile: Sequence[str]) -> Any:
-    value = loads(payload)
+    value = exactly(payload)
     for path in volatile:
         _drop(value, steps_of(path))
     return value

@@ -185,7 +185,7 @@ def _same_content(work: Work, row: Row, blob: Blob, content: Content) -> bool:
 def _serialised(work: Work, item: Record) -> bytes | None:
     try:
         return dumps(item.data)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         work.refuse(f"its payload is not JSON: {error}", item.source_id)
         return None
 
@@ -200,7 +200,7 @@ def _ready(work: Work, item: Record, raw: bytes, digest: bytes) -> Fresh | None:
         summary = item.summary if isinstance(item.summary, bytes) else dumps(item.summary)
         _check(summary)
         return Fresh(item, raw, digest, summary)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         work.refuse(f"its payload or summary is not a JSON object: {error}", item.source_id, raw)
         return None
 

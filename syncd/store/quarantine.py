@@ -63,5 +63,5 @@ def _row(work: Work, reject: Reject) -> tuple[object, ...]:
 def _dumped(data: object) -> bytes | None:
     try:
         return None if data is None else dumps(data)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return repr(data).encode("utf-8", "replace")

@@ -1,21 +1,24 @@
 """Small conversions: moments as integers, JSON as bytes.
 
-Public: micros, moment, rfc3339, dumps, loads, encode, storable, LAST.
+Public: micros, moment, rfc3339, dumps, loads, exactly, encode, storable, LAST.
 
 A moment is kept as microseconds since 1970 in UTC: eight bytes, the same in every database, no time zone to lose.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
-__all__ = ["LAST", "dumps", "encode", "loads", "micros", "moment", "rfc3339", "storable"]
+__all__ = ["LAST", "dumps", "encode", "exactly", "loads", "micros", "moment", "rfc3339", "storable"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
+SHORT = 15  # digits that a double always holds
+LONG = re.compile(rb"[0-9][0-9.]{15}")
 LAST = 2**62  # microseconds: an end of time that fits an integer
 
 
@@ -50,6 +53,17 @@ def loads(raw: bytes | str) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return json.loads(raw)  # integers above 64 bits, if it is JSON at all
+
+
+def exactly(raw: bytes) -> Any:
+    """As `loads`, with numbers that a double cannot hold as (spelling,): two that differ in the last digit differ."""
+    if LONG.search(raw) is None:
+        return loads(raw)
+    return json.loads(raw, parse_float=_spelt, parse_int=_spelt)
+
+
+def _spelt(number: str) -> Any:
+    return (number,) if len(number) > SHORT else json.loads(number)
 
 
 def storable(text: str | None) -> str | None:

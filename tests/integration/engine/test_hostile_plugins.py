@@ -4,15 +4,17 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from syncd.engine import chain
-from syncd.engine.executor import RunReport
+from syncd.engine.executor import RunReport, RunRequest
 from syncd.engine.holdings import Scales
-from syncd.sdk import Blob, Context, Page, Partition, Record, StreamInfo, SyncdError
+from syncd.sdk import Blob, Context, Page, Partition, RateLimited, Record, Reject, StreamInfo, SyncdError
+from syncd.sdk.errors import Explanation
 from syncd.sdk.http import httpx
 from tests.integration.engine.script import Bench, FakeStream, PartedStream, World, bench
 
@@ -300,3 +302,121 @@ async def test_an_address_that_is_not_declared_is_not_asked(tmp_path: Path) -> N
         assert codes(report) == {"SYN-NET-002"}
         only_bobs_landed(b, report)
     assert set(asked) == {"api.test"}
+
+
+# -- what would end more than a partition
+
+
+class Ended(asyncio.CancelledError):
+    """As of a task that the connector cancelled itself."""
+
+
+ENDS = [lambda: SystemExit(3), lambda: KeyboardInterrupt(), lambda: asyncio.CancelledError("its own"), lambda: Ended()]
+
+
+def raising(make: Callable[[], BaseException]) -> Callable[[Context], AsyncIterator[Page]]:
+    async def pages(_: Context) -> AsyncIterator[Page]:
+        raise make()
+        yield Page([])
+
+    return pages
+
+
+@pytest.mark.parametrize("make", ENDS)
+async def test_what_would_end_the_process_or_the_run_fails_its_partition_alone(
+    tmp_path: Path, make: Callable[[], BaseException]
+) -> None:
+    world = two()
+    world.place("items", "u1").pages = raising(make)
+    async with bench(world, tmp_path) as b:
+        report = await b.run()
+        only_bobs_landed(b, report)
+        assert codes(report) == {"SYN-PLUGIN-001"}
+        assert type(make()).__name__ in report.errors[0].message
+
+
+@pytest.mark.parametrize("make", ENDS)
+async def test_so_does_it_where_partitions_are_asked_for(tmp_path: Path, make: Callable[[], BaseException]) -> None:
+    world = two(PartedStream)
+    world.listing_faults["items", "u1"] = make()  # type: ignore[assignment]
+    async with bench(world, tmp_path) as b:
+        report = await b.run()
+        only_bobs_landed(b, report)
+        assert codes(report) == {"SYN-PLUGIN-001"}
+
+
+async def test_a_call_that_hangs_ends_with_its_run(tmp_path: Path) -> None:
+    hanging = asyncio.Event()
+
+    class Hanging(PartedStream):
+        async def partitions(self, ctx: Context) -> Sequence[Partition]:
+            hanging.set()
+            await asyncio.Event().wait()
+            return []
+
+    async with bench(two(Hanging), tmp_path) as b:
+        handle = await b.executor.submit(RunRequest("nightly"))
+        await hanging.wait()
+        handle.cancel()
+        async with asyncio.timeout(10):
+            report = await handle.report()
+        assert (str(report.status), report.reason) == ("cancelled", "cancelled")
+
+
+class Dumb(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Dumb(), RateLimited(5, "10"), RateLimited("later", float("inf")), SyncdError(b"bytes")],  # type: ignore[arg-type]
+)
+async def test_an_error_that_is_no_proper_one_is_the_partitions_own(tmp_path: Path, error: Exception) -> None:
+    world = two()
+    world.place("items", "u1").always = error
+    async with bench(world, tmp_path) as b:
+        report = await b.run()
+        only_bobs_landed(b, report)
+        assert codes(report) <= {"SYN-PLUGIN-001", "SYN-RATE-001"}
+
+
+@pytest.mark.parametrize("items", [None, iter([]), [Reject(None)], [Reject("no", 5)]])  # type: ignore[arg-type]
+async def test_a_page_of_something_else_is_named(tmp_path: Path, items: Any) -> None:
+    async def pages(_: Context) -> AsyncIterator[Page]:
+        page = Page([], bookmark=1, last=True)
+        page.items = items
+        yield page
+
+    world = two()
+    world.place("items", "u1").pages = pages
+    async with bench(world, tmp_path) as b:
+        report = await b.run()
+        only_bobs_landed(b, report)
+        assert codes(report) == {"SYN-PROTO-001"}
+
+
+async def test_an_item_too_deep_to_be_stored_is_quarantined(tmp_path: Path) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"x": deep}
+    world = two()
+    world.place("items", "u1").put("c", "d")
+    world.place("items", "u1").items["c"] = deep
+    async with bench(world, tmp_path) as b:
+        report = await b.run()
+        assert b.records(account="p1@acme.example").keys() == {"a", "b", "d"}
+        assert [(error.code, error.source_id) for error in report.errors] == [("SYN-ITEM-001", "c")]
+
+
+async def test_a_connectors_own_code_brings_its_hint(tmp_path: Path) -> None:
+    world = two()
+    world.info = replace(
+        world.info, errors=(Explanation("SYN-OWN-001", "Own", "It is its own.", "Nothing.", "Do what it says."),)
+    )
+    world.place("items", "u1").always = SyncdError("no", code="SYN-OWN-001")
+    async with bench(world, tmp_path) as b:
+        for dry in (False, True):
+            handle = await b.executor.submit(RunRequest("nightly", dry_run=dry))
+            (error,) = (await handle.report()).errors
+            assert (error.code, error.hint) == ("SYN-OWN-001", "Do what it says.")

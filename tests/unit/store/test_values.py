@@ -68,3 +68,17 @@ def test_payloads_are_compared_without_what_is_volatile(
 
 def test_partial_payloads_merge_at_the_top_only() -> None:
     assert loads(merged(b'{"a":{"x":1},"b":2,"c":3}', b'{"a":{"y":1},"b":null,"d":null}')) == {"a": {"y": 1}, "c": 3}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (b'{"n":0.1234567890123456789012}', b'{"n":0.1234567890123456789013}', False),
+        (b'{"n":123456789012345678901234567890}', b'{"n":123456789012345678901234567891}', False),
+        (b'{"n":[12345678901234567890.5,1]}', b'{"n": [12345678901234567890.5, 1]}', True),
+        (b'{"n":12345678901234567}', b'{"n":"12345678901234567"}', False),
+        (b'{"n":1.50,"id":"1234567890123456"}', b'{"id":"1234567890123456","n":1.5}', True),
+    ],
+)
+def test_numbers_are_compared_with_all_their_digits(one: bytes, other: bytes, same: bool) -> None:
+    assert same_payload(one, other, ()) is same
