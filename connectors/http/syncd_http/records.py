@@ -134,7 +134,7 @@ class Contents:
 
 
 class Ids:
-    """How ids are read: a text or a whole number; several parts are joined with a colon."""
+    """How ids are read: a text or a whole number. Several parts are joined with a colon; one within a part is escaped."""
 
     def __init__(self, plan: Listing) -> None:
         self._paths = paths_of(plan.id)
@@ -149,7 +149,7 @@ class Ids:
             return None
         parts = [_text(value) for value in found]
         good = all(part is not None and len(part) <= _LONGEST_ID and part.isprintable() for part in parts)
-        return ":".join(part for part in parts if part) if good else None
+        return _joined([part for part in parts if part]) if good else None
 
     def kinds(self, entries: Sequence[Any]) -> set[type]:
         """The JSON types of the ids: one, in a listing that makes sense."""
@@ -159,6 +159,13 @@ class Ids:
 
 def paths_of(texts: Texts) -> list[Path]:
     return [Path(texts)] if isinstance(texts, str) else [Path(text) for text in texts]
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """One id of its parts, which no other parts give."""
+    if len(parts) == 1:
+        return parts[0]
+    return ":".join(part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
 
 
 def _text(value: Any) -> str | None:

@@ -223,6 +223,15 @@ async def test_an_id_may_have_several_parts() -> None:
     assert ids(await desk.items()) == ["b:7", None]
 
 
+async def test_ids_of_other_parts_are_other_ids() -> None:
+    pairs = [("p:q", "r"), ("p", "q:r"), ("p\\", "q:r"), ("p\\:q", "r"), ("a\\", "b"), ("a", "b")]
+    desk = Desk({"things": {**THINGS, "id": ["a", "b"]}}, Api({"items": [{"a": one, "b": two} for one, two in pairs]}))
+    found = ids(await desk.items())
+    assert len(set(found)) == len(pairs)
+    assert found[0] == "p\\:q:r"
+    assert found[-1] == "a:b"
+
+
 async def test_ids_of_two_kinds_make_no_sense() -> None:
     with pytest.raises(ProtocolError, match="some ids are texts"):
         await Desk({"things": THINGS}, Api({"items": [{"id": 1}, {"id": "1"}]})).items()
