@@ -10,13 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import msgspec
 
 from syncd.sdk import JSON, CursorExpired, ProtocolError
 from syncd.sdk.http import httpx
 
+from .links import links_of
 from .paths import Path
 from .plan import ByCursor, ByOffset, ByPage, Pagination
 
@@ -229,17 +230,20 @@ class _NextLinks(_Links):
 
 
 class _LinkHeaders(_Links):
-    """RFC 8288, as httpx reads it."""
-
     def __init__(self, rel: str) -> None:
         self._rel = rel
 
     def _link(self, seen: Seen) -> str | None:
         try:
-            link = seen.response.links.get(self._rel, {}).get("url")
-        except (ValueError, IndexError) as error:
-            raise ProtocolError("the answer's Link header cannot be read") from error
-        return link or None
+            links = [link for header in seen.response.headers.get_list("link") for link in links_of(header)]
+        except ValueError as error:
+            raise ProtocolError(f"the answer's Link header cannot be read: {error}") from error
+        found = [link for link in links if link.is_a(self._rel)]
+        here = str(seen.response.request.url)
+        mine = [link for link in found if urldefrag(_joined(here, link.params.get("anchor", ""))).url == here]
+        if found and not mine:
+            raise ProtocolError(f"the answer's Link header has a {self._rel} page, but of another address (anchor)")
+        return mine[0].target or None if mine else None
 
 
 def _joined(here: str, link: str) -> str:

@@ -57,6 +57,45 @@ async def test_a_link_header_to_another_server_is_refused(url: str) -> None:
         await desk.pages()
 
 
+@pytest.mark.parametrize(
+    "links",
+    [
+        ['</v1/things?at=2>; rel="next last"'], ['<?at=2>; rel="prev next"'], ["<?at=2>; rel=NEXT"], ["<?at=2>; REL=next"],
+        ['<?at=2>; title="a=b"; rel="next"'], ['<?at=2>; title="a, <b>"; rel="next"'], ['<?at=2>; x="\\""; rel="next"'],
+        ['<?at=2>;;rel = "next" ; rel="last"'], ['<?a=1>; rel="last"; rel="next", , <?at=2>;rel=next,'], ["<?at=2>; rel='next'"],
+        ['<?at=1>; rel="first"', '<?at=2>; rel="next"'], ['<?b>; rel="next"; anchor="/b", <?at=2>; rel="next"; anchor="#x"'],
+    ],
+)  # fmt: skip
+async def test_a_link_header_is_read_however_it_is_written(links: list[str]) -> None:
+    headers = [("Link", link) for link in links]
+    answers = {
+        "/v1/things": httpx.Response(200, json={"items": [{"id": 1}]}, headers=headers),
+        "/v1/things?at=2": {"items": [{"id": 2}]},
+    }
+    assert [item.source_id for item in await Desk({"things": HEADER}, answers).items()] == ["1", "2"]
+
+
+async def test_a_semicolon_in_a_link_is_part_of_it() -> None:
+    answers = {
+        "/v1/things": httpx.Response(200, json={"items": []}, headers={"Link": '</v1/x;v=1,2?at=2>; rel="next"'}),
+        "/v1/x;v=1,2?at=2": {"items": [{"id": 2}]},
+    }
+    assert [item.source_id for item in await Desk({"things": HEADER}, answers).items()] == ["2"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<?at=2>; rel="next', "?at=2; rel=next", "<?at=2; rel=next", '<?at=2> rel="next"', '<?at=2>; ="next"',
+        '<?at=2>; rel="next"; anchor="/v1/others"',
+    ],
+)  # fmt: skip
+async def test_a_link_header_that_cannot_be_read_is_an_error_and_no_end(link: str) -> None:
+    answer = httpx.Response(200, json={"items": []}, headers={"Link": link})
+    with pytest.raises(ProtocolError, match="the answer's Link header"):
+        await Desk({"things": HEADER}, {"/v1/things": answer}).pages()
+
+
 async def test_a_resume_point_of_another_server_starts_over() -> None:
     desk = Desk({"things": LINKED}, {"/v1/things": {"items": [{"id": 1}], "next": "/v1/things?at=2"}})
     pages = desk.stream().pages(desk.context())
