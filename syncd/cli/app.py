@@ -67,8 +67,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _misused(ask, error, sys.argv[1:] if arguments is None else arguments)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
@@ -81,16 +80,32 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _refused(ask, _as_control_error(ask, error))
 
 
-def _refused(ask: Ask, error: ControlError) -> int:
-    """Say what happened, what to do and the code; under `--json` on stdout too, as the one document."""
-    from .output import emit, say
+def _misused(ask: Ask, error: click.ClickException, arguments: Sequence[str]) -> int:
+    """click's own words. It may have refused something before it came to `--json`."""
+    command = getattr(getattr(error, "ctx", None), "command_path", "syncd")
+    refusal = ControlError(error.format_message(), hint=f"see `{command} --help`", exit_code=error.exit_code)
+    _finish_output(refusal, json=ask.json or "--json" in arguments)
+    error.show()
+    return error.exit_code
+
+
+def _finish_output(error: ControlError, *, json: bool) -> None:
+    """What stdout gets of a refusal: under `--json` it is the one document."""
+    from .output import emit
 
     try:
-        if ask.json:
+        if json:
             emit({"error": error.to_json()})
         sys.stdout.flush()
-    except (Unwritable, BrokenPipeError):  # that may be the error itself; stderr has it
+    except (Unwritable, BrokenPipeError):  # that may be the refusal itself; stderr has it
         give_up()
+
+
+def _refused(ask: Ask, error: ControlError) -> int:
+    """Say what happened, what to do and the code; under `--json` on stdout too, as the one document."""
+    from .output import say
+
+    _finish_output(error, json=ask.json)
     code = f" [{error.code}]" if error.code else ""
     say(f"error: {error.message}{code}", style="bold red" if sys.stderr.isatty() else "", stderr=True)
     for problem in error.problems:

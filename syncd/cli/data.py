@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from syncd.control.errors import ControlError
+from syncd.control.errors import USAGE, ControlError
+from syncd.control.hashes import check_sha256
 
 from .completion import connection_names
 from .options import Ask, command
@@ -37,6 +38,8 @@ def register(cli: click.Group) -> None:
     @click.option("--ndjson", is_flag=True, help="One JSON object a line.")
     def _records(ask: Ask, ndjson: bool, **query: Any) -> None:
         """Records of one stream: live ones, tombstones, or what changed since a SEQ."""
+        if ndjson and ask.json:
+            raise ControlError("--json and --ndjson exclude each other", exit_code=USAGE)
         ask.run(_show_records(ask, ndjson, query))
 
     @command(cli, TOPIC, "blob")
@@ -48,6 +51,7 @@ def register(cli: click.Group) -> None:
         """The content of a mail, file or export, to stdout or a file."""
         if output is None and sys.stdout.isatty():
             raise click.UsageError("this may be binary: write it to a file with -o FILE, or into a pipe")
+        check_sha256(sha256)
         ask.run(_write_blob(ask, sha256, output))
 
 

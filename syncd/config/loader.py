@@ -70,7 +70,7 @@ def _read(folder: Path) -> tuple[list[Tree], list[Problem]]:
         try:
             tree, found = parse(read(path), str(path))
         except Unreadable as error:
-            tree, found = Tree(str(path), whole=False), [Problem(str(path), 0, 0, "", f"the file {error}")]
+            tree, found = Tree(str(path), whole=False), [Problem(str(path), 1, 1, "", f"the file {error}")]
         trees.append(tree)
         problems += found
     if all(tree.whole and tree.data is None for tree in trees):  # an unmounted volume must not look like "no syncs"

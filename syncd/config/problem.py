@@ -17,8 +17,8 @@ class Problem:
     """A sentence with its place. Fields as in `validate --json`.
 
     `file` is the folder as it was given, with the file's path in it: a relative folder gives paths relative to the
-    working directory, which terminals and editors open on a click. Line and column count from 1; both are 0 where the
-    problem is the file or the folder as a whole. `path` is the place in the configuration
+    working directory, which terminals and editors open on a click. Line and column count from 1; a problem of a whole
+    file stands at 1:1, for one of a whole folder both are 0. `path` is the place in the configuration
     (`syncs.nightly.streams[1]`), empty for a problem of the YAML text. No value that came through a `${…}` reference
     ever stands in `message` or `hint`.
     """

@@ -27,6 +27,7 @@ from .browse import Browse
 from .credentials import Credentials
 from .errors import BUSY, USAGE, ControlError, unknown
 from .failures import refusal_of
+from .hashes import check_sha256
 from .keys import Keys
 from .parts import Parts
 from .pauses import AUTH_CODE, Pauses, enabled
@@ -380,8 +381,7 @@ class Control:
             raise unknown(f"stream of {config.connector}", stream, names)
 
     async def blob(self, sha256: str) -> AsyncIterator[bytes]:
-        if len(sha256) != 64 or not all(char in "0123456789abcdef" for char in sha256):
-            raise ControlError(f"{sha256!r} is not a SHA-256 in lower-case hex", exit_code=USAGE)
+        check_sha256(sha256)
         chunks = await asyncio.to_thread(self.parts.store.blob, sha256)
         if chunks is None:
             raise ControlError(f"no content is held under {sha256}", status=404)

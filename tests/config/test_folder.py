@@ -83,9 +83,9 @@ def test_a_file_above_1_mb_a_pipe_and_a_folder_named_like_a_file(catalog: Catalo
     (tmp_path / "fits.yaml").write_text("#" * 1_000_000)
     (tmp_path / "folder.yaml").mkdir()
     os.mkfifo(tmp_path / "pipe.yaml")
-    assert messages(load(tmp_path, catalog)) == [
-        f"{tmp_path}/big.yaml: the file is larger than 1 MB",
-        f"{tmp_path}/pipe.yaml: the file is not a regular file",
+    assert [str(problem) for problem in load(tmp_path, catalog).problems] == [
+        f"{tmp_path}/big.yaml:1:1: the file is larger than 1 MB",
+        f"{tmp_path}/pipe.yaml:1:1: the file is not a regular file",
     ]
 
 

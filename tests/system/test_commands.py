@@ -100,6 +100,25 @@ def test_an_unknown_name_is_a_usage_error_with_a_hint_and_one_document(site: Fak
     site.run("bogus", code=2)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["show", "abc"], ["sync"], ["bogus"], ["status", "--bogus"], ["records", "--ndjson"]]
+)
+def test_a_usage_error_is_one_document_too(site: FakeSite, arguments: list[str]) -> None:
+    for line in ([*arguments, "--json"], ["--json", *arguments]):
+        done = site.run(*line, code=2)
+        error = json.loads(done.stdout)["error"]
+        assert (error["code"], error["exit_code"]) == ("", 2)
+        assert error["message"] in done.stderr
+        assert error["hint"].startswith("see `syncd")
+    assert site.run(*arguments, code=2).stdout == ""
+
+
+def test_ndjson_and_json_exclude_each_other(site: FakeSite) -> None:
+    site.run("import", "acme")
+    done = site.run("records", "--connection", "acme", "--stream", "notes", "--json", "--ndjson", code=2)
+    assert json.loads(done.stdout)["error"]["message"] == "--json and --ndjson exclude each other"
+
+
 def test_nothing_is_started_if_one_name_or_stream_is_wrong(site: FakeSite) -> None:
     site.syncs["other"] = {"connection": "acme", "streams": ["tasks"]}
     site.configure()

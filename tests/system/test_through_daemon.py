@@ -35,6 +35,11 @@ def test_refusals_travel_with_code_hint_and_exit_code(daemon: Daemon, site: Fake
     site.run("show", "99", code=2)
 
 
+def test_a_hash_that_is_none_is_refused_by_the_command_itself(daemon: Daemon, site: FakeSite) -> None:
+    for name in ("abc", "A" * 64, "../../etc/passwd"):
+        assert f"error: {name!r} is not a SHA-256 in lower-case hex\n" in site.run("blob", name, code=2).stderr
+
+
 def test_nothing_is_started_if_one_name_or_stream_is_wrong(daemon: Daemon, site: FakeSite) -> None:
     for arguments in (("nightly", "othr"), ("nightly", "--stream", "note")):
         done = site.run("sync", *arguments, "--json", code=2)
