@@ -43,7 +43,7 @@ from .api import Api, Params
 from .cursors import VERSION, read_cursor
 from .errors import Fault
 from .event_write import Writer
-from .events import LARGE, STAMP, item_of, modified_of, source_id_of, split_id
+from .events import LARGE, STAMP, item_of, modified_of, readings_of, source_id_of
 from .settings import CALENDARS, EVENTS
 from .wire import ident, listed, mark, text
 
@@ -228,19 +228,25 @@ class _Book:
         return Page(list(_items(fresh)), last=True, bookmark={**place, "latest": latest.kept})
 
     async def one(self, source_id: str) -> Record | Tombstone | Reject:
-        uid, occurrence = split_id(source_id)
+        for uid, occurrence in readings_of(source_id):
+            rows = await self._event(uid, occurrence)
+            row = next((row for row in rows if source_id_of(row) == source_id), None)
+            if row is not None:
+                item = item_of(row)
+                assert item is not None
+                return item
+            if rows and not occurrence:
+                return Reject("the answer is another event", source_id)
+        return Tombstone(source_id)  # where the series is there, its occurrence is like all others again
+
+    async def _event(self, uid: str, occurrence: str | None) -> list[dict[str, Any]]:
+        """An event as it is asked for by its ids; [] if it is not there."""
         path = f"{self.path}/events/{quote(uid, safe='')}"
         try:
             response = await self.api.get(path, "event", {"recurrenceid": occurrence}, _event_gone, headers=LARGE)
         except _Gone:
-            return Tombstone(source_id)
-        rows = [row for row in listed(response, "events", "event") if row.get("uid") is not None]
-        row = next((row for row in rows if source_id_of(row) == source_id), None)
-        if row is None:  # the series is there, its occurrence is like all others again
-            return Tombstone(source_id) if occurrence or not rows else Reject("the answer is another event", source_id)
-        item = item_of(row)
-        assert item is not None
-        return item
+            return []
+        return [row for row in listed(response, "events", "event") if row.get("uid") is not None]
 
     async def ctag(self) -> str | None:
         """§5.1: it changes when anything in the calendar does. None where there is none."""

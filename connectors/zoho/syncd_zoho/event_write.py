@@ -19,7 +19,7 @@ from syncd.sdk.http import httpx
 
 from .api import HEADERS, Api
 from .errors import Fault
-from .events import LARGE, STAMP, item_of, source_id_of, split_id, summary_of
+from .events import LARGE, STAMP, item_of, readings_of, source_id_of, summary_of
 from .settings import EVENTS
 from .wire import listed, mark, stamp
 
@@ -74,7 +74,7 @@ class Writer:
                     return _record(before)
                 raise VersionConflict(f"event {source_id} has changed since {etag}")
             try:
-                changed = await self._send("PUT", self._one(source_id), {**body, **_version(source_id, before)})
+                changed = await self._send("PUT", self._one(before), {**body, **_version(before)})
             except VersionConflict:
                 if etag is not None or last:
                     raise
@@ -90,31 +90,33 @@ class Writer:
         version = mark(before.get("etag")) or ""
         if etag is not None and version != etag:
             raise VersionConflict(f"event {source_id} has changed since {etag}")
-        uid, occurrence = split_id(source_id)
         body: Row = {"notify_attendee": 0}
         headers = {"etag": version}
-        if occurrence:
-            body |= {"uid": uid, **_version(source_id, before)}
+        if before.get("recurrenceid"):
+            body |= {"uid": before["uid"], **_version(before)}
             headers = {}
         try:
-            await self._request("DELETE", self._one(source_id), body, headers)
+            await self._request("DELETE", self._one(before), body, headers)
         except _Gone:
             return
 
     # -- inside
 
-    def _one(self, source_id: str) -> str:
-        return f"{self.path}/{quote(split_id(source_id)[0], safe='')}"
+    def _one(self, event: Row) -> str:
+        return f"{self.path}/{quote(str(event['uid']), safe='')}"
 
     async def _current(self, source_id: str) -> Row | None:
         """The event as it is now; a changed occurrence is asked for by its original start."""
-        params = {"recurrenceid": split_id(source_id)[1]}
-        try:
-            response = await self.api.get(self._one(source_id), "event", params, _not_there, headers=LARGE)
-        except _Gone:
-            return None
-        rows = listed(response, "events", "event")
-        return next((row for row in rows if source_id_of(row) == source_id and row.get("estatus") != "deleted"), None)
+        for uid, occurrence in readings_of(source_id):
+            params = {"recurrenceid": occurrence}
+            try:
+                response = await self.api.get(self._one({"uid": uid}), "event", params, _not_there, headers=LARGE)
+            except _Gone:
+                continue
+            for row in listed(response, "events", "event"):
+                if source_id_of(row) == source_id and row.get("estatus") != "deleted":
+                    return row
+        return None
 
     async def _send(self, method: str, path: str, body: Row) -> Row:
         """A create or an update: the event as the answer has it."""
@@ -196,13 +198,12 @@ def _times(event: Mapping[str, Any]) -> Row:
     return {"dateandtime": {**times, **zone}, "isallday": False}
 
 
-def _version(source_id: str, before: Mapping[str, Any]) -> Row:
+def _version(before: Mapping[str, Any]) -> Row:
     """The `etag` as the number that it is, and which occurrence is meant."""
     version = mark(before.get("etag")) or ""
     found: Row = {"etag": int(version) if version.isdigit() else version}
-    occurrence = split_id(source_id)[1]
-    if occurrence:
-        found |= {"recurrenceid": before.get("recurrenceid") or occurrence, "recurrence_edittype": "only"}
+    if before.get("recurrenceid"):
+        found |= {"recurrenceid": before["recurrenceid"], "recurrence_edittype": "only"}
     return found
 
 

@@ -1,6 +1,6 @@
 """One event of Zoho Calendar: from a row to a record (§5.3).
 
-Public: item_of, source_id_of, split_id, modified_of, summary_of, LARGE, STAMP.
+Public: item_of, source_id_of, readings_of, modified_of, summary_of, LARGE, STAMP.
 """
 
 import re
@@ -13,7 +13,7 @@ from syncd.sdk import Item, Record, Reject, Tombstone
 
 from .wire import ident, mark, rfc3339, stamp, text
 
-__all__ = ["LARGE", "STAMP", "item_of", "modified_of", "source_id_of", "split_id", "summary_of"]
+__all__ = ["LARGE", "STAMP", "item_of", "modified_of", "readings_of", "source_id_of", "summary_of"]
 
 LARGE = {"Accept": "application/json+large"}  # without it, descriptions are left out (§5.2, trap 25)
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -63,10 +63,11 @@ def source_id_of(row: Mapping[str, Any]) -> str | None:
     return f"{uid}_{str(occurrence).removesuffix('Z') if DATE.fullmatch(str(occurrence)) else occurrence}"
 
 
-def split_id(source_id: str) -> tuple[str, str | None]:
-    """`uid` and `recurrenceid` of a source id."""
+def readings_of(source_id: str) -> list[tuple[str, str | None]]:
+    """What a source id may be: `uid` and `recurrenceid`, the likelier first. A uid may end as an occurrence's id does."""
     match = OCCURRENCE.fullmatch(source_id)
-    return (match[1], match[2]) if match else (source_id, None)
+    whole: tuple[str, str | None] = (source_id, None)
+    return [(match[1], match[2]), whole] if match else [whole]
 
 
 def modified_of(row: Mapping[str, Any]) -> datetime | None:

@@ -3,7 +3,7 @@
 Public: record_of, received_of, MIME.
 
 Nearly everything in a row is text: `hasAttachment: "0"`, `receivedTime: "1709887053409"`. Addresses are HTML-escaped, and
-"Not Provided" stands for none.
+"Not Provided" stands for none; a subject is neither.
 """
 
 import html
@@ -68,7 +68,7 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     """The common fields. The listing has no Message-ID header; the content does."""
     sender = _addresses(_told(row.get("fromAddress")))
     return {
-        "subject": _told(row.get("subject")) or None,
+        "subject": text(row.get("subject")) or None,
         "from": ", ".join(sender) or _told(row.get("sender")) or None,
         "to": list(_addresses(_told(row.get("toAddress")))),
         "date": rfc3339(millis(row.get("sentDateInGMT")) or millis(row.get("receivedTime"))),

@@ -46,7 +46,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
         server.stop()
 
 
-@pytest.mark.parametrize("words", ["token_throttle", "token_throttle_200", "token_throttle_localised"])
+@pytest.mark.parametrize("words", ["token_throttle", "token_throttle_localised"])
 def test_a_throttled_token_endpoint_is_left_alone_until_later(office: Office, words: str) -> None:
     fault = office.world.faults.answer(words, times=None)
     for _ in range(4):  # three failed runs would pause a sync

@@ -279,6 +279,12 @@ def test_trap_20_addresses_are_unescaped_and_not_provided_is_none():
     assert none.summary["to"] == []
 
 
+@pytest.mark.parametrize("subject", ["How to write &lt;b&gt; and &amp;amp;", "Not Provided", "R&copy 2024"])
+def test_trap_20_a_subject_is_not_escaped_and_says_what_it_says(subject):
+    record = record_of({**ROW, "subject": subject}, BOX, content=False)
+    assert record.summary["subject"] == subject
+
+
 async def test_trap_21_a_route_that_is_not_there_says_nothing_about_the_message(zoho):
     zoho.answer = lambda request: httpx.Response(
         404,
@@ -402,6 +408,28 @@ async def test_trap_28_a_deletion_is_believed_when_the_event_is_not_there(zoho, 
         one async for one in zoho.stream("calendar").get(zoho.context(partition=Partition("c1")), ["e1@zoho.com"])
     ]
     assert isinstance(item, kind)
+
+
+@pytest.mark.parametrize("uid", ["trip_20240101", "trip_20240101T090000Z"])
+async def test_trap_28_an_event_whose_uid_looks_like_an_occurrence_is_asked_for_as_a_whole_too(zoho, uid):
+    there = {**EVENT, "uid": uid}
+
+    def answer(request):
+        if request.url.path.endswith(f"/events/{uid}"):
+            return httpx.Response(200, json={"events": [there]})
+        return httpx.Response(404, json={"error": [{"message": "EVENT_NOT_FOUND"}]})
+
+    zoho.answer = answer
+    stream, ctx = zoho.stream("calendar"), zoho.context(partition=Partition("c1"))
+    [item] = [one async for one in stream.get(ctx, [uid])]
+    assert (type(item), item.source_id) == (Record, uid)
+    await stream.delete(ctx, uid, etag=None, idempotency_key="k")
+    assert zoho.requests[-1].method == "DELETE"
+    assert zoho.requests[-1].url.path.endswith(f"/events/{uid}")
+    assert "etag" in zoho.requests[-1].headers
+    there["estatus"] = "deleted"
+    [item] = [one async for one in stream.get(ctx, [uid])]
+    assert isinstance(item, Tombstone)
 
 
 async def test_trap_28_a_refusal_is_no_deletion(zoho):
