@@ -17,7 +17,7 @@ from syncd.sdk.http import httpx
 
 from .errors import Fault, fault_of, refusal
 from .settings import graph, version_root
-from .throttle import later
+from .throttle import lane_of, later
 
 __all__ = ["IMMUTABLE", "Graph", "Meaning", "page_size", "quoted"]
 
@@ -43,7 +43,7 @@ class Graph:
 
     Answers below 400 come back; all others are raised: as RateLimited or Transient if they mean "later", else as what
     the request's `means` says, else as what `refusal` says. `needs` names the permission in refusals (default: the
-    stream's).
+    stream's), and says whose budget it costs.
     """
 
     def __init__(
@@ -55,6 +55,8 @@ class Graph:
         self.needs = needs or stream
         self.prefer = tuple(prefer)
         self.extensions: dict[str, Any] = {"syncd.account": ctx.account, "syncd.stream": stream}
+        if lane := lane_of(self.needs):
+            self.extensions["syncd.lane"] = lane
         self._origin = _origin(graph(ctx.settings))
 
     @property

@@ -19,7 +19,7 @@ from syncd.sdk.http import httpx
 
 from .api import Graph
 from .errors import Fault, fault_of, opens_drive, read_fault, refusal
-from .throttle import inner_later, later
+from .throttle import headers_of, inner_later, later
 from .wire import LONGEST_LIST, Chain, decode
 
 __all__ = ["MOST", "Batch", "Part", "TooMuch"]
@@ -28,6 +28,7 @@ MOST = 20  # items of one batch (§12)
 ATTEMPTS = 5  # for items that fail, with 1, 2, 4 and 8 seconds in between
 BROKEN_CHAINS = 2  # in one call; then the rest is asked for singly
 WHAT = "batch"
+USUAL = 32 << 20  # bytes of an answer
 CLAIMS = "insufficient_claims"  # continuous access evaluation (§10)
 
 
@@ -51,9 +52,9 @@ class Part:
     def fault(self) -> Fault:
         return read_fault(self.status, self.body if isinstance(self.body, dict) else {})
 
-    def later(self) -> RateLimited | Transient | None:
+    def later(self, scope: str = "account") -> RateLimited | Transient | None:
         """Whether this item means "later"; None for everything else."""
-        return inner_later(self.fault, self.headers) if self.status >= 400 else None
+        return inner_later(self.fault, self.headers, scope) if self.status >= 400 else None
 
     @property
     def doubts_token(self) -> bool:
@@ -82,15 +83,17 @@ class Batch:
     """Batches of GETs. `prefer` of the Graph is repeated in each item: outer headers are not inherited.
 
     `serial`: all items go to one mailbox, so each depends on the one before. `patience`: seconds of a `Retry-After`
-    that are waited out here; beyond, RateLimited is raised, and whoever called holds the whole scope back. `cap`: bytes
-    of an answer; beyond, TooMuch is raised.
+    that are waited out here, while all else of that budget is held back (`slow_down`); beyond, RateLimited is raised, and
+    whoever called holds it back. `cap`: bytes of an answer; beyond, TooMuch is raised. One that is not USUAL is kept to
+    while the answer comes.
     """
 
-    def __init__(self, graph: Graph, *, serial: bool, patience: float = 0.0, cap: int = 32 << 20) -> None:
+    def __init__(self, graph: Graph, *, serial: bool, patience: float = 0.0, cap: int = USUAL) -> None:
         self._graph = graph
         self._serial = serial
         self._patience = patience
         self._cap = cap
+        self._scope = "lane" if "syncd.lane" in graph.extensions else "account"
         self._none = False
 
     async def get(
@@ -150,7 +153,7 @@ class Batch:
             part = answers.get(path)
             if part is None:
                 trouble = _worse(trouble, Transient("a batch lacks an answer"))
-            elif (waiting := part.later()) is not None:
+            elif (waiting := part.later(self._scope)) is not None:
                 trouble = _worse(trouble, waiting)
             elif part.status != 424 and (opens_drive(path) or not part.doubts_token):
                 found[path] = part
@@ -194,28 +197,36 @@ class Batch:
             item["dependsOn"] = [str(place)]
         return item
 
-    async def _post(self, body: bytes) -> bytearray:
-        """The answer's bytes, up to the cap."""
-        graph = self._graph
-        request = graph.ctx.http.stream(
-            "POST",
-            graph.address("/$batch"),
-            content=body,
-            headers={**graph.headers((), None), "Content-Type": "application/json"},
-            extensions={**graph.extensions, "syncd.safe": True},
-        )
-        async with request as response:
-            if response.status_code in (404, 405, 501):
-                raise _NoBatches
+    async def _post(self, body: bytes) -> bytes | bytearray:
+        """The answer's bytes, up to the cap. The client looks into those that it reads itself (`slow_down`)."""
+        graph, http = self._graph, self._graph.ctx.http
+        request: dict[str, Any] = {
+            "content": body,
+            "headers": {**graph.headers((), None), "Content-Type": "application/json"},
+            "extensions": {**graph.extensions, "syncd.safe": True},
+        }
+        if self._cap == USUAL:
+            response = await http.post(graph.address("/$batch"), **request)
+            self._judge(response)
+            if len(response.content) > self._cap:
+                raise TooMuch
+            return response.content
+        async with http.stream("POST", graph.address("/$batch"), **request) as response:
             if response.status_code >= 400:
                 await response.aread()
-                raise graph.problem(response, WHAT)
+                self._judge(response)
             read = bytearray()
             async for chunk in response.aiter_bytes():
                 read += chunk
                 if len(read) > self._cap:
                     raise TooMuch
             return read
+
+    def _judge(self, response: httpx.Response) -> None:
+        if response.status_code in (404, 405, 501):
+            raise _NoBatches
+        if response.status_code >= 400:
+            raise self._graph.problem(response, WHAT)
 
     async def _singly(self, paths: Sequence[str], found: dict[str, Part], until: Callable[[Part], bool] | None) -> None:
         """Without batches: where there are none, or a chain breaks at every item."""
@@ -253,13 +264,8 @@ def _parts(answer: Mapping[str, Any]) -> list[tuple[int, Part]]:
     for one in listed:
         number, status = (one.get("id"), one.get("status")) if isinstance(one, dict) else (None, None)
         if isinstance(number, str) and number.isdecimal() and isinstance(status, int) and int(number) > 0:
-            found.append((int(number) - 1, Part(status, _headers(one.get("headers")), one.get("body"))))
+            found.append((int(number) - 1, Part(status, headers_of(one.get("headers")), one.get("body"))))
     return found
-
-
-def _headers(given: Any) -> dict[str, str]:
-    """Names come in varying case (§12)."""
-    return {str(name).lower(): str(value) for name, value in given.items()} if isinstance(given, dict) else {}
 
 
 def _worse(one: SyncdError | None, other: SyncdError | None) -> SyncdError | None:

@@ -38,7 +38,7 @@ class MicrosoftConnector(Connector):
         name="microsoft",
         title="Microsoft 365",
         settings_schema=settings.SCHEMA,
-        limits=Limits(concurrency=16, account_concurrency=4),  # §11: Outlook bears 4 at once per mailbox
+        limits=Limits(concurrency=16, account_concurrency=4, lanes=throttle.LANES),  # §11: Outlook bears 4 per mailbox
         errors=errors.CATALOGUE,
         request_id="client-request-id",  # §1: echoed, and in the bodies of errors
     )

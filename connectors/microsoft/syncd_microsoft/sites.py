@@ -119,7 +119,7 @@ class _Sites:
         }
         paths = {f"/sites/{quoted(one)}/drives?$select=id,name,driveType": one for one in titles}
         found: dict[str, tuple[Partition, ...]] = {}
-        for path, part in (await Batch(self._graph, serial=False).get(list(paths))).items():
+        for path, part in (await Batch(self._graph, serial=False, patience=60.0).get(list(paths))).items():
             site = paths[path]
             try:
                 drives = [library for one in await self._drives(part) if (library := _library(one, titles[site]))]

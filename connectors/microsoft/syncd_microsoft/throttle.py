@@ -1,34 +1,56 @@
 """When Microsoft says "later".
 
-Public: later (`Connector.retryable`), slow_down (`Connector.pace`), inner_later (one answer of a batch), wait_of, scope_of, ANSWERED, CORRUPT.
+Public: later (`Connector.retryable`), slow_down (`Connector.pace`), inner_later (one answer of a batch), wait_of, scope_of,
+LANES, lane_of, ANSWERED, CORRUPT.
 
-Rules from the wire reference §10 and §11. Outlook's budget is a mailbox's; directory, drives and batches as such are
-the app's in the tenant.
+Rules from the wire reference §10 and §11. Outlook's budget is a mailbox's; all drives have one of the app's in the tenant,
+and the directory has another: lanes. Batches as such have neither: they are the app's.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
-from syncd.sdk import RateLimited, SystemClock, Transient
+import orjson
+
+from syncd.sdk import Lane, RateLimited, SystemClock, Transient
 from syncd.sdk.http import httpx
 
-from .errors import Fault, fault_of
+from .errors import Fault, fault_of, read_fault
 
-__all__ = ["ANSWERED", "CORRUPT", "inner_later", "later", "scope_of", "slow_down", "wait_of"]
+__all__ = [
+    "ANSWERED",
+    "CORRUPT",
+    "LANES",
+    "headers_of",
+    "inner_later",
+    "lane_of",
+    "later",
+    "scope_of",
+    "slow_down",
+    "wait_of",
+]
 
 OUTLOOK = re.compile(
     r"^/v1\.0/users/[^/]+/(?:messages|mailfolders|contacts|contactfolders|calendar|calendars|calendargroups|calendarview|"
     r"events|outlook|mailboxsettings|translateexchangeids)(?:[/?('(]|$)",
     re.IGNORECASE,
 )
+DRIVES, DIRECTORY = "drives", "directory"
+LANES = {  # the largest budgets that there are (§11): smaller ones make themselves known by their headers
+    DRIVES: Lane(100, 1.0, per="connection"),
+    DIRECTORY: Lane(800, 1.0, per="connection"),
+}
+LANE_OF = {"files": DRIVES, "users": DIRECTORY, "roles": DIRECTORY, "organization": DIRECTORY}  # by what is needed
 MAILBOX_STREAMS = ("contacts", "calendar", "mail")
 ANSWERED = "Microsoft answered"  # how the message of a server's fault begins
 CORRUPT = ("errorcorruptdata", "errorcannotopenfileattachment", "errormimecontentconversionfailed")  # §8
 FOR_GOOD = (*CORRUPT, "errorquotaexceeded")  # 5xx that no repeating mends (§4, §8)
 SPARE = 0.25  # share of SharePoint's budget above which nothing is held back
 COST, DEAREST = 2.0, 5.0  # units of a usual request, and of the dearest (§11)
+UNTOLD = 1.0  # seconds, where a throttled item tells none
 BANDWIDTH = 300.0  # seconds; for 509, which has no time (§10)
 LONGEST = 86_400.0  # seconds; a time further away is not believed
 
@@ -57,17 +79,64 @@ def inner_later(fault: Fault, headers: Mapping[str, str], scope: str = "account"
     return None
 
 
-def slow_down(response: httpx.Response) -> RateLimited | None:
-    """An answer below 400 that says that its budget is nearly used up (§11): SharePoint's RateLimit headers.
+def lane_of(needs: str | None) -> str | None:
+    """The lane of requests that need this permission; None: the mailbox's budget, or the app's."""
+    return LANE_OF.get(needs or "")
 
-    What is left is spread over the time that is left.
+
+def slow_down(response: httpx.Response) -> RateLimited | None:
+    """An answer below 400 that asks to slow down: by its headers, or a batch by what is in it.
+
+    So a throttled item holds back all traffic of its budget, not only the batch (§18.36).
     """
+    return _nearly_used_up(response) or _throttled_inside(response)
+
+
+def _throttled_inside(response: httpx.Response) -> RateLimited | None:
+    """The longest wait of a batch whose items are all of one budget, if its body was read."""
+    scope = scope_of(response)
+    if scope == "connection" or not _is_batch(response):
+        return None
+    try:
+        body = response.content
+    except httpx.ResponseNotRead:
+        return None
+    if b"429" not in body and b"503" not in body and b"509" not in body:
+        return None
+    found = [
+        waiting for fault, headers in _items(body) if isinstance(waiting := inner_later(fault, headers), RateLimited)
+    ]
+    if not found:
+        return None
+    return RateLimited(found[0].message, max(one.retry_after or UNTOLD for one in found), scope=scope)
+
+
+def _items(body: bytes) -> Iterator[tuple[Fault, Mapping[str, str]]]:
+    try:
+        listed = orjson.loads(body).get("responses")
+    except (orjson.JSONDecodeError, AttributeError):
+        return
+    for one in listed if isinstance(listed, list) else []:
+        status = one.get("status") if isinstance(one, dict) else None
+        if isinstance(status, int) and status >= 400:
+            fault = one.get("body")
+            yield read_fault(status, fault if isinstance(fault, dict) else {}), headers_of(one.get("headers"))
+
+
+def headers_of(given: Any) -> dict[str, str]:
+    """The headers of an item of a batch: names come in varying case (§12)."""
+    return {str(name).lower(): str(value) for name, value in given.items()} if isinstance(given, dict) else {}
+
+
+def _nearly_used_up(response: httpx.Response) -> RateLimited | None:
+    """SharePoint's RateLimit headers (§11): what is left is spread over the time that is left."""
     remaining = _number(response.headers.get("ratelimit-remaining"))
     limit, reset = _number(response.headers.get("ratelimit-limit")), _number(response.headers.get("ratelimit-reset"))
     if remaining is None or not reset or (limit is not None and remaining > limit * SPARE):
         return None
     wait = reset if remaining <= DEAREST else min(reset, reset * COST / remaining)
-    return RateLimited("SharePoint's budget is nearly used up", min(wait, LONGEST), scope="connection")
+    scope = "lane" if scope_of(response) == "lane" else "connection"
+    return RateLimited("SharePoint's budget is nearly used up", min(wait, LONGEST), scope=scope)
 
 
 def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -82,7 +151,7 @@ def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | 
 
 
 def scope_of(response: httpx.Response) -> str:
-    """Whose budget an answer speaks of, by the path: a mailbox's ("account") or the app's ("connection")."""
+    """Whose budget an answer speaks of: a mailbox's ("account"), its "lane", or the app's ("connection")."""
     try:
         request = response.request
     except RuntimeError:  # an answer made by hand has no request
@@ -90,9 +159,16 @@ def scope_of(response: httpx.Response) -> str:
     path = request.url.path
     if OUTLOOK.search(path[path.find("/v1.0/") :] if "/v1.0/" in path else path):
         return "account"
-    if path.endswith("/$batch") and request.extensions.get("syncd.stream") in MAILBOX_STREAMS:
+    if _is_batch(response) and request.extensions.get("syncd.stream") in MAILBOX_STREAMS:
         return "account"
-    return "connection"
+    return "connection" if request.extensions.get("syncd.lane") is None else "lane"
+
+
+def _is_batch(response: httpx.Response) -> bool:
+    try:
+        return response.request.url.path.endswith("/$batch")
+    except RuntimeError:
+        return False
 
 
 def _number(value: str | None) -> float | None:

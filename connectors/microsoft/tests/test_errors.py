@@ -183,8 +183,7 @@ def test_retry_after_in_all_its_forms(headers, wait) -> None:
         ("/users/u/drive/root/delta", "files", "connection"),
         ("/drives/d/items/i/content", "files", "connection"),
         ("/users", None, "connection"),
-        ("/users/delta", None, "connection"),
-        ("/directoryRoles", None, "connection"),
+        ("/subscriptions", "mail", "connection"),
     ],
 )
 def test_whose_budget_a_throttle_speaks_of(path, stream, scope) -> None:
