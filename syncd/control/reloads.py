@@ -15,6 +15,7 @@ from syncd.config.files import find
 from syncd.config.loader import Loaded, load
 from syncd.config.model import Config
 from syncd.config.problem import Problem
+from syncd.engine.executor import RunHandle, RunRequest
 from syncd.engine.log import logger
 from syncd.plugins import catalog_of
 
@@ -49,6 +50,7 @@ class Reloads:
         self._adopt = adopt
         self._one = asyncio.Lock()
         self._owed: set[str] = set()  # syncs whose run is to end because of a change
+        self._again: set[asyncio.Task[None]] = set()
         self._catalog = catalog_of(parts.plugins)
 
     async def reload(self) -> dict[str, Any]:
@@ -116,8 +118,31 @@ class Reloads:
         self._parts.executor.configure(config)
         await self._adopt(config)  # if the store is away, the next reload adopts again
         for sync in sorted(self._owed):
-            await self._runs.restart(sync, again=sync in config.syncs)
+            await self._end_run(sync, config)
         self._owed.clear()
+
+    async def _end_run(self, sync: str, config: Config) -> None:
+        """Let it end after its page, and start again under the name that its sync has now."""
+        handle = next((one for one in await self._parts.executor.begun() if one.sync == sync), None)
+        name = sync if handle is None else await self._name_now(handle)
+        await self._runs.restart(sync, again=name == sync and sync in config.syncs)
+        if handle is not None and name != sync and name in config.syncs:
+            task = asyncio.create_task(self._go_on(handle, name), name=f"restart of {sync} as {name}")
+            self._again.add(task)
+            task.add_done_callback(self._again.discard)
+
+    async def _name_now(self, handle: RunHandle) -> str:
+        """The store has moved a renamed sync's runs with it."""
+        row = None if handle.run is None else await self._parts.store.get_run(handle.run)
+        return handle.sync if row is None else row.sync
+
+    async def _go_on(self, handle: RunHandle, name: str) -> None:
+        """Ends by itself: a process that stops ends the run, and starts no other."""
+        await handle.report()
+        try:
+            await self._runs.start(RunRequest(name, handle.request.trigger, handle.request.scope))
+        except Exception as error:  # gone again meanwhile, busy elsewhere: its schedule will come
+            logger().warning("not started again after the reload", sync=name, error=str(error))
 
     def _tell(self, changes: Sequence[Difference]) -> None:
         for one in changes:

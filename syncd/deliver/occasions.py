@@ -6,6 +6,7 @@ An occasion follows from what is stored and configured, never from having been t
 the same look gives the same occasions, so that none is lost and none is told twice.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ KINDS = (CREDENTIAL_REFUSED, PAUSED, HELD, CONFIG_BROKEN, NOT_FRESH)
 
 AUTH_CODE = "SYN-AUTH-001"
 GRACE = timedelta(minutes=10)  # after a start, a resume or a new schedule, before "not fresh" is said
+CAUSE = re.compile(r"\((SYN-[A-Z]+-\d{3})\)$")  # at the end of a pause's reason, where the pause's own code says less
 SHOWN = 10  # names or problems that a text lists
 
 Stream = tuple[str, str]  # connection, stream
@@ -108,20 +110,27 @@ def _credentials(facts: Situation) -> Iterator[Occasion]:
         if facts.states[name].paused is not None and facts.states[name].code == AUTH_CODE:
             resting.setdefault(sync.connection, []).append(name)
     for connection, names in resting.items():
-        reason = facts.states[names[0]].reason or f"{connection}: the provider refuses it"
+        first = facts.states[names[0]]
+        reason = first.reason or f"{connection}: the provider refuses it"
         text = (
             f"{reason.rstrip('.')}. Paused: {_listed(names)}. Mend the credential: its syncs go on by themselves once it has changed"
-            f" and works, or after `syncd resume {names[0]}`. More: syncd explain {AUTH_CODE}"
+            f" and works, or after `syncd resume {names[0]}`. More: syncd explain {_explained(first)}"
         )
         yield Occasion(
             f"credential:{connection}", CREDENTIAL_REFUSED, f"the credential of {connection} is refused", text
         )
 
 
+def _explained(state: SyncState) -> str | None:
+    """The code that says most of a pause."""
+    found = CAUSE.search(state.reason or "")
+    return found[1] if found else state.code
+
+
 def _of_sync(facts: Situation, sync: SyncConfig, state: SyncState) -> Iterator[Occasion]:
     name = sync.name
     if state.paused is not None and state.code != AUTH_CODE:
-        text = f"{state.reason}. Mend the cause, then: syncd resume {name}. More: syncd explain {state.code}"
+        text = f"{state.reason}. Mend the cause, then: syncd resume {name}. More: syncd explain {_explained(state)}"
         yield Occasion(f"paused:{name}", PAUSED, f"{name} is paused", text)
     held = sum(facts.held.get((sync.connection, stream), 0) for stream in sync.streams)
     if held:
@@ -133,15 +142,18 @@ def _of_sync(facts: Situation, sync: SyncConfig, state: SyncState) -> Iterator[O
 
 
 def _stale(facts: Situation, sync: SyncConfig) -> list[str]:
-    """The streams that are older than twice the interval, once the sync has had the time to catch up."""
+    """The streams that are older than twice the interval, once the sync has had the time to catch up.
+
+    What was said already is not over because a daemon or a name is new.
+    """
     since = facts.watched.get(sync.name)
     if since is None:
         return []
     known = [(at, stream) for stream in sync.streams if (at := facts.oldest.get((sync.connection, stream)))]
-    found = []
+    found, told = [], f"not_fresh:{sync.name}" in facts.told
     for oldest, stream in sorted(known):  # the oldest first: where one is fresh, the younger ones are
         until = stale_at(sync.schedule, oldest)
-        if facts.now <= until or facts.now <= since + min((until - oldest) / 2, GRACE):
+        if facts.now <= until or (not told and facts.now <= since + min((until - oldest) / 2, GRACE)):
             break
         found.append(stream)
     return found

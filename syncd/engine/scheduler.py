@@ -36,6 +36,7 @@ class DueState:
     next_due_at: datetime | None = None
     active: bool = True
     again_at: datetime | None = None  # a provider asked to come back then; sooner than the schedule counts
+    formerly: str | None = None  # its name in the configuration before, if that was another
 
 
 class DueStore(Protocol):
@@ -78,13 +79,16 @@ class Scheduler:
     async def _set_due_times(self, old: Config, config: Config) -> None:
         now, states = self._clock.now(), await self._store.due_states(config)
         for name, sync in config.syncs.items():
-            saved, before = states[name].next_due_at, old.syncs.get(name)
-            if self._startup:
-                due = self._first(sync, now) if saved is None else settle_due(sync.schedule, saved, now)
-            elif before is None or before.schedule != sync.schedule or saved is None:
+            saved, former = states[name].next_due_at, states[name].formerly or name
+            before = old.syncs.get(former)
+            if former in self._again:
+                self._again[name] = self._again[former]
+            if saved is None or (before is not None and before.schedule != sync.schedule):
                 due = self._first(sync, now)
-            else:
+            elif before is not None:
                 continue
+            else:
+                due = settle_due(sync.schedule, saved, now) if self._startup else self._first(sync, now)
             if due != saved:
                 await self._store.set_next_due(name, due)
 

@@ -1,18 +1,24 @@
-"""Runtime switches of syncs: what a person or a run of failures has set, and when each is due.
+"""Runtime switches of syncs: what a person or a run of failures has set, when each is due, and which streams it has.
 
 Public: SyncState, get, all_states, change, put_off.
+
+State belongs to streams, a name only leads to it: so the streams that a sync had last are remembered (in `meta`), and a
+sync that goes on under another name is given what stands under the former one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from .database import Row, Tx
-from .values import micros, moment
+from .values import dumps, loads, micros, moment
 
 __all__ = ["SyncState", "all_states", "change", "get", "put_off"]
 
 COLUMNS = "name, enabled, paused, code, reason, since, failures, next_due_at"
+HAS = "sync:"  # and its name: the row of `meta` that remembers its streams
+ALL_HAVE = "SELECT name, value FROM meta WHERE name >= 'sync:' AND name < 'sync;' ORDER BY name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,7 @@ class SyncState:
     """A sync's switches. `enabled`: None means as the configuration says.
 
     `paused`: "manual" or "auto"; `code`, `reason` and `since` belong to it. `failures`: failed runs in a row.
+    `connection` and `streams`: what it had when a configuration was last taken over; none once others have them.
     """
 
     name: str
@@ -30,6 +37,8 @@ class SyncState:
     since: datetime | None = None
     failures: int = 0
     next_due_at: datetime | None = None
+    connection: str | None = None
+    streams: tuple[str, ...] = ()
 
 
 NAMES = frozenset(field.name for field in fields(SyncState)) - {"name"}
@@ -38,12 +47,14 @@ NAMES = frozenset(field.name for field in fields(SyncState)) - {"name"}
 def get(tx: Tx, name: str) -> SyncState:
     """The switches of any name: what was never set stands at its default."""
     row = tx.row(f"SELECT {COLUMNS} FROM sync_state WHERE name = ?", (name,))  # noqa: S608
-    return SyncState(name) if row is None else _state(row)
+    has = tx.value("SELECT value FROM meta WHERE name = ?", (HAS + name,))
+    return _state(row or _unset(name), has)
 
 
 def all_states(tx: Tx) -> dict[str, SyncState]:
-    rows = tx.rows(f"SELECT {COLUMNS} FROM sync_state ORDER BY name")  # noqa: S608
-    return {row[0]: _state(row) for row in rows}
+    rows = {row[0]: row for row in tx.rows(f"SELECT {COLUMNS} FROM sync_state ORDER BY name")}  # noqa: S608
+    have = {name.removeprefix(HAS): value for name, value in tx.rows(ALL_HAVE)}
+    return {name: _state(rows.get(name) or _unset(name), have.get(name)) for name in sorted(rows.keys() | have.keys())}
 
 
 def put_off(tx: Tx) -> dict[tuple[str, str], datetime]:
@@ -57,18 +68,60 @@ def put_off(tx: Tx) -> dict[tuple[str, str], datetime]:
 
 
 def change(tx: Tx, name: str, changes: dict[str, Any]) -> SyncState:
-    """Set some fields and leave the others, so that two who change different ones do not undo each other."""
-    if unknown := changes.keys() - NAMES:
+    """Set some fields and leave the others, so that two who change different ones do not undo each other.
+
+    `connection` and `streams` go together. `formerly`, a name that is configured no more: the sync had that one until
+    now. First of all, everything that is kept of it moves here: switches, runs, open notices.
+    """
+    columns = dict(changes)
+    if (before := columns.pop("formerly", None)) is not None:
+        _move(tx, before, name)
+    if unknown := columns.keys() - NAMES:
         raise TypeError(f"SyncState has no field {', '.join(sorted(unknown))}")
-    tx.run("INSERT INTO sync_state (name, failures) VALUES (?, 0) ON CONFLICT DO NOTHING", (name,))
-    values = [micros(value) if isinstance(value, datetime) else value for value in changes.values()]
-    if changes:
-        assignments = ", ".join(f"{field} = ?" for field in changes)
-        tx.run(f"UPDATE sync_state SET {assignments} WHERE name = ?", (*values, name))  # noqa: S608
+    if "streams" in columns:
+        _remember(tx, name, columns.pop("connection"), columns.pop("streams"))
+    if columns:
+        _set(tx, name, columns)
     return get(tx, name)
 
 
-def _state(row: Row) -> SyncState:
+def _set(tx: Tx, name: str, columns: dict[str, Any]) -> None:
+    tx.run("INSERT INTO sync_state (name, failures) VALUES (?, 0) ON CONFLICT DO NOTHING", (name,))
+    values = [micros(value) if isinstance(value, datetime) else value for value in columns.values()]
+    assignments = ", ".join(f"{column} = ?" for column in columns)
+    tx.run(f"UPDATE sync_state SET {assignments} WHERE name = ?", (*values, name))  # noqa: S608
+
+
+def _remember(tx: Tx, name: str, connection: str | None, streams: Sequence[str]) -> None:
+    """No streams: others have them now."""
+    tx.run("DELETE FROM meta WHERE name = ?", (HAS + name,))
+    if streams:
+        has = dumps({"connection": connection, "streams": sorted(streams)}).decode()
+        tx.run("INSERT INTO meta (name, value) VALUES (?, ?)", (HAS + name, has))
+
+
+def _move(tx: Tx, before: str, name: str) -> None:
+    """What stood under the new name gives way, but for runs: their numbers are known to people.
+
+    Operators were told under the old name; the key of a notice about a sync is its kind and the sync's name.
+    """
+    tx.run("DELETE FROM sync_state WHERE name = ?", (name,))
+    tx.run("UPDATE sync_state SET name = ? WHERE name = ?", (name, before))
+    tx.run("DELETE FROM meta WHERE name = ?", (HAS + name,))
+    tx.run("UPDATE meta SET name = ? WHERE name = ?", (HAS + name, HAS + before))
+    tx.run("UPDATE run SET sync = ? WHERE sync = ?", (name, before))
+    for (kind,) in tx.rows("SELECT kind FROM notice WHERE key = kind || ':' || ?", (before,)):
+        tx.run("DELETE FROM notice WHERE key = ?", (f"{kind}:{name}",))
+        tx.run("UPDATE notice SET key = ? WHERE key = ?", (f"{kind}:{name}", f"{kind}:{before}"))
+
+
+def _unset(name: str) -> Row:
+    return (name, None, None, None, None, None, 0, None)
+
+
+def _state(row: Row, has: str | None) -> SyncState:
     name, enabled, paused, code, reason, since, failures, due = row
     switch = None if enabled is None else bool(enabled)
-    return SyncState(name, switch, paused, code, reason, moment(since), failures, moment(due))
+    owned = {} if has is None else loads(has)
+    place = owned.get("connection"), tuple(owned.get("streams", ()))
+    return SyncState(name, switch, paused, code, reason, moment(since), failures, moment(due), *place)

@@ -74,7 +74,7 @@ async def test_three_failures_in_a_row_pause_once_and_tell_once(bench: Bench) ->
         await bench.ended(RunStatus.FAILED)
     state = await bench.state()
     assert (state.paused, state.code, state.failures) == ("auto", "SYN-RUN-001", 5)
-    assert "3 failed runs in a row; the last one: the provider is down" in (state.reason or "")
+    assert state.reason == "3 failed runs in a row; the last one: the provider is down (SYN-NET-001)"
     assert await bench.noticed() == ["a is paused"]
     assert await bench.paused() == {"a"}
 
@@ -100,6 +100,27 @@ async def test_a_refused_credential_pauses_the_connection_and_tells_once(bench: 
     assert await bench.paused() == {"a", "b"}
     assert (await bench.state("b")).code == "SYN-AUTH-001"
     assert await bench.noticed() == ["the credential of one is refused"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("SYN-AUTH-001", "one: the secret has expired."),
+        ("SYN-MICROSOFT-007", "one: the secret has expired (SYN-MICROSOFT-007)"),
+    ],
+)
+async def test_a_pause_names_the_cause_by_its_own_code_too(bench: Bench, code: str, reason: str) -> None:
+    errors = [RunError(code, "the secret has expired.")]
+    await bench.ended(RunStatus.FAILED, "a", reason=AUTH, errors=errors)
+    state = await bench.state()
+    assert (state.code, state.reason) == ("SYN-AUTH-001", reason)
+    await bench.noticed()
+    (notice,) = await bench.parts.notices.open()
+    assert notice.text.endswith(f"More: syncd explain {code}")
+    await bench.pauses.still_refused("one", "the secret has expired.")
+    assert (await bench.state()).reason == reason  # the same cause
+    await bench.pauses.still_refused("one", "another word")
+    assert (await bench.state()).reason == "one: another word"
 
 
 async def test_a_success_proves_the_credential_for_all(bench: Bench) -> None:

@@ -49,6 +49,17 @@ def test_each_sync_that_failures_paused_is_one() -> None:
     ]
 
 
+def test_the_code_that_says_most_is_named() -> None:
+    def text(code: str, reason: str) -> str:
+        (one,) = occasions(facts("a", states={"a": replace(paused("a", code), reason=reason)}))
+        return one.text
+
+    assert text("SYN-AUTH-001", "acme: refused").endswith("More: syncd explain SYN-AUTH-001")
+    assert text("SYN-AUTH-001", "acme: refused (SYN-MICROSOFT-007)").endswith("More: syncd explain SYN-MICROSOFT-007")
+    assert text("SYN-RUN-001", "three runs: down (SYN-NET-001)").endswith("More: syncd explain SYN-NET-001")
+    assert text("SYN-RUN-001", "see (SYN-NET-001) below").endswith("More: syncd explain SYN-RUN-001")
+
+
 def test_held_deletions_are_counted_over_the_streams_of_a_sync() -> None:
     held = {("acme", "mail"): 3, ("acme", "files"): 9, ("other", "mail"): 100}
     (one,) = occasions(facts("a", held=held))
@@ -89,6 +100,12 @@ def test_a_paused_sync_is_not_said_to_be_stale_as_well() -> None:
     assert keys(facts("a", oldest=oldest, states=states, watched={})) == ["paused:a"]
     told = facts("a", oldest=oldest, states=states, watched={}, told={"not_fresh:a"})
     assert keys(told) == ["paused:a", "not_fresh:a"]  # it was said before: that is not over
+
+
+def test_what_was_said_to_be_stale_is_not_over_because_the_daemon_or_the_name_is_new() -> None:
+    situation = facts("a", oldest={("acme", "mail"): LONG_AGO}, watched={"a": NOW})
+    assert keys(situation) == []
+    assert keys(replace(situation, told={"not_fresh:a"})) == ["not_fresh:a"]
 
 
 def test_what_never_listed_anything_is_not_stale() -> None:

@@ -146,6 +146,46 @@ async def test_a_sync_that_returns_by_reload_does_not_catch_up() -> None:
     assert bench.begun == []
 
 
+async def test_a_schedule_that_changes_before_the_first_look_counts_at_once() -> None:
+    bench = Bench()
+    scheduler = bench.scheduler()
+    await scheduler.adopt(config(a=NIGHTLY))
+    await scheduler.adopt(config(a=EverySchedule(timedelta(hours=12))))
+    assert bench.states["a"].next_due_at != START + timedelta(hours=2)
+
+
+async def test_a_sync_with_another_name_keeps_its_due_time() -> None:
+    bench = Bench()
+    scheduler = bench.scheduler()
+    await scheduler.adopt(config(a=MINUTE, b=NIGHTLY))
+    await bench.live(scheduler, 70)
+    kept = bench.states["a"].next_due_at
+    bench.begun.clear()
+    bench.states = {
+        "c": DueState(kept, formerly="a"),
+        "d": DueState(bench.wall, formerly="b"),  # due while the name changes
+    }
+    await scheduler.adopt(config(c=MINUTE, d=NIGHTLY))
+    assert bench.states["c"].next_due_at == kept
+    await bench.live(scheduler, 1)
+    assert [name for name, _, _ in bench.begun] == ["d"]
+    bench.states["e"] = DueState(bench.wall, formerly="d")
+    await scheduler.adopt(config(e=MINUTE))
+    assert bench.states["e"].next_due_at != bench.wall  # another schedule too
+
+
+async def test_what_was_tried_when_a_provider_said_is_not_tried_again_under_another_name() -> None:
+    again = START + timedelta(seconds=5)
+    bench = Bench(states={"a": DueState(START + timedelta(hours=2), again_at=again)})
+    scheduler = bench.scheduler()
+    await scheduler.adopt(config(a=NIGHTLY))
+    await bench.live(scheduler, 10)
+    bench.states = {"b": replace(bench.states["a"], formerly="a")}
+    await scheduler.adopt(config(b=NIGHTLY))
+    await bench.live(scheduler, 10)
+    assert [name for name, _, _ in bench.begun] == ["a"]
+
+
 async def test_a_clock_set_back_an_hour_makes_no_hole() -> None:
     bench = Bench()
     scheduler = bench.scheduler()
