@@ -6,7 +6,7 @@ A place (resume point or bookmark) is {"state": the tap's state, "version": the 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,7 @@ __all__ = ["Reader", "place_of"]
 
 PAGE_ITEMS = 500
 PAGE_BYTES = 4 * 1024 * 1024
+PAGE_SECONDS = 10.0  # a state that comes later than this after the last page ends a page: a slow tap gets on, too
 LARGEST_PLACE = 250 * 1024  # bytes of JSON; the engine's limit is 256 KiB
 DELETED = "_sdc_deleted_at"
 
@@ -60,12 +61,13 @@ class Reader:
     """Takes lines, gives pages. `names`: what the stream is called in messages. `key`: overrides the tap's.
 
     `deletes`: whether records that are marked as deleted become tombstones. `keyless`: whether a stream without key
-    properties can be read (ids are then digests of the records).
+    properties can be read (ids are then digests of the records). `now`: seconds of the clock.
     """
 
     tap: str
     names: frozenset[str]
     scan: Scan
+    now: Callable[[], float]
     state: JSON = None
     version: int | None = None
     key: list[str] | None = None
@@ -76,17 +78,27 @@ class Reader:
     _items: list[Item] = field(default_factory=list)
     _bytes: int = 0
     _mark: JSON = None  # the place of the last state
+    _marked: int = 0  # how many of the items came before it
     _read: int = 0
     _kinds: set[type] = field(default_factory=set)
+    _paged: float = field(init=False)  # when the last page was made
+
+    def __post_init__(self) -> None:
+        self._paged = self.now()
 
     def pages(self, lines: list[bytes]) -> Iterator[Page]:
         """The pages that these lines complete."""
         for line in lines:
             if not line.strip():
                 continue
-            self._take(self._message(line))
-            if len(self._items) >= PAGE_ITEMS or self._bytes >= PAGE_BYTES:
+            message = self._message(line)
+            self._take(message)
+            if self._is_full() or (isinstance(message, StateMessage) and self._is_late()):
                 yield self._page()
+
+    def kept(self) -> Page | None:
+        """What came before the last state, once the tap has failed; None if that is on its way already."""
+        return None if self._mark is None else Page(self._items[: self._marked], resume=self._mark)
 
     def last(self) -> Page:
         """The end of the round, once the tap has ended well."""
@@ -165,7 +177,7 @@ class Reader:
         self.state = value
         place = self._place()
         if self._read and _size(place) <= LARGEST_PLACE:
-            self._mark = place
+            self._mark, self._marked = place, len(self._items)
 
     def _activate(self, version: int) -> None:
         """In a delta round, a version that is not the one read so far means: all else is deleted."""
@@ -176,10 +188,16 @@ class Reader:
     def _place(self) -> JSON:
         return {"state": self.state, "version": self.version}
 
+    def _is_full(self) -> bool:
+        return len(self._items) >= PAGE_ITEMS or self._bytes >= PAGE_BYTES
+
+    def _is_late(self) -> bool:
+        return self._mark is not None and self.now() - self._paged >= PAGE_SECONDS
+
     def _page(self) -> Page:
         """A state may be older than the page's last items: a round that is cut then reads those again, which is harmless."""
         page = Page(self._items, resume=self._mark)
-        self._items, self._bytes, self._mark = [], 0, None
+        self._items, self._bytes, self._mark, self._marked, self._paged = [], 0, None, 0, self.now()
         return page
 
     def _wrong(self, what: str) -> ProtocolError:

@@ -4,7 +4,7 @@ Public: SingerStream, streams_of, discovered.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 from syncd.sdk import (
@@ -16,7 +16,6 @@ from syncd.sdk import (
     Context,
     Page,
     ProtocolError,
-    Scan,
     Stream,
     StreamInfo,
     SyncdError,
@@ -26,7 +25,7 @@ from . import errors
 from .catalog import Catalog, parsed
 from .folder import private_folder
 from .plan import Plan, StreamPlan
-from .process import running, whole_output
+from .process import Tap, running, whole_output
 from .reader import Reader, place_of
 
 __all__ = ["SingerStream", "discovered", "streams_of"]
@@ -64,11 +63,10 @@ class SingerStream(Stream):
             arguments = ["--config", config, self.plan.catalog_flag, folder.write("catalog.json", chosen)]
             if state is not None:
                 arguments += ["--state", folder.write("state.json", state)]
-            reader = self._reader(catalog, ctx.scan, state, version)
-            async with running(ctx, self.plan, folder, arguments) as tap, aclosing(tap.batches()) as batches:
-                async for lines in batches:
-                    for page in reader.pages(lines):
-                        yield page
+            reader = self._reader(catalog, ctx, state, version)
+            async with running(ctx, self.plan, folder, arguments) as tap, aclosing(_pages(tap, reader)) as pages:
+                async for page in pages:
+                    yield page
                 last = reader.last()
             if reader.ignored:
                 ctx.log.warning("the tap wrote messages of unknown types", types=sorted(reader.ignored))
@@ -81,17 +79,34 @@ class SingerStream(Stream):
             has = ", ".join(names[:50]) + (" and more" if len(names) > 50 else "") if names else "none"
             raise SyncdError(f"{self.plan.tap} has no stream {self.tap_stream!r}; it has {has}", code=errors.NO_STREAM)
 
-    def _reader(self, catalog: Catalog, scan: Scan, state: object, version: int | None) -> Reader:
+    def _reader(self, catalog: Catalog, ctx: Context, state: object, version: int | None) -> Reader:
         return Reader(
             self.plan.tap,
             frozenset({self.tap_stream, catalog.message_name(self.tap_stream)}),
-            scan,
+            ctx.scan,
+            ctx.clock.monotonic,
             state,
             version,
             key=self.stream.key,
             deletes=self.info.deletes is REPORTED,
             keyless=DELTA not in self.info.scans,
         )
+
+
+async def _pages(tap: Tap, reader: Reader) -> AsyncGenerator[Page, None]:
+    """All pages but the last. Where the tap fails, what came before its last state is handed over first."""
+    async with aclosing(tap.batches()) as batches:
+        while True:
+            try:
+                lines = await anext(batches, None)
+            except SyncdError:
+                if (page := reader.kept()) is not None:
+                    yield page
+                raise
+            if lines is None:
+                return
+            for page in reader.pages(lines):
+                yield page
 
 
 def streams_of(plan: Plan) -> list[SingerStream]:

@@ -37,6 +37,7 @@ class Reading:
 
     settings: Mapping[str, Any]
     log: CapturingLog = field(default_factory=CapturingLog)
+    clock: FakeClock = field(default_factory=FakeClock)
     pages: list[Page] = field(default_factory=list)
     error: SyncdError | None = None
 
@@ -46,7 +47,7 @@ class Reading:
     def context(self, scan: Scan = FULL, cursor: JSON = None) -> Context:
         nothing: Any = None
         return Context(
-            nothing, FakeClock(), self.log, settings=self.settings, account=Account("default", "tap@example.com"),
+            nothing, self.clock, self.log, settings=self.settings, account=Account("default", "tap@example.com"),
             partition=Partition(), scan=scan, cursor=cursor,
         )  # fmt: skip
 

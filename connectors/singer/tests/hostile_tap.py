@@ -133,6 +133,15 @@ def state_first(config: dict) -> None:
     sys.exit(3)
 
 
+def states_between(config: dict) -> None:
+    schema()
+    for number in (1, 2):
+        record(number)
+        say(type="STATE", value={"at": number})
+    record(3)
+    sys.exit(config["version"])
+
+
 def exits_midway(config: dict) -> None:
     schema()
     for number in range(600):

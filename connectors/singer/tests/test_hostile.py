@@ -17,6 +17,7 @@ import pytest
 
 from syncd.sdk import DELTA, FULL, CursorExpired, ProtocolError, Reject, Tombstone, Transient
 from syncd.sdk.errors import Next
+from syncd.testing import FakeClock
 
 from .conftest import HERE, PASSWORD, Reading
 
@@ -73,6 +74,8 @@ async def test_a_tap_that_hangs_is_killed_when_its_time_is_over(hostile: Hostile
     assert found.error is not None
     assert found.error.next is Next.FAIL  # started again, it would hang again
     assert (found.error.code, "after 1s" in str(found.error)) == ("SYN-SINGER-003", True)
+    assert found.ids == ["1"]
+    assert [page.resume for page in found.pages] == [{"state": {"at": 1}, "version": None}]
 
 
 async def test_cancelled_at_a_tap_that_hangs_a_round_ends_at_once(hostile: Hostile, tmp_path: Path) -> None:
@@ -140,6 +143,26 @@ async def test_a_tap_that_fails_midway_is_gone_on_with_from_its_last_state(hosti
     assert "exit code 1: CRITICAL the far end hung up" in str(found.error)
     assert [page.resume for page in found.pages] == [{"state": {"at": 299}, "version": None}]
     assert len(found.ids) == 500
+
+
+async def test_of_a_tap_that_fails_early_what_came_before_its_last_state_stays(hostile: Hostile) -> None:
+    found = await hostile("states_between", INCREMENTAL, version=3).read()
+    assert "exit code 3" in str(found.error)
+    assert (found.ids, [page.resume for page in found.pages]) == (["1", "2"], [{"state": {"at": 2}, "version": None}])
+
+
+async def test_a_slow_tap_gets_on_state_by_state(hostile: Hostile) -> None:
+    class SlowClock(FakeClock):
+        def monotonic(self) -> float:
+            self.advance(60)
+            return super().monotonic()
+
+    reading = hostile("states_between", INCREMENTAL, version=0)
+    reading.clock = SlowClock()
+    found = await reading.read()
+    assert [len(page.items) for page in found.pages] == [1, 1, 1]
+    assert [page.resume and page.resume["state"] for page in found.pages] == [{"at": 1}, {"at": 2}, None]
+    assert len((await hostile("states_between", INCREMENTAL, version=0).read()).pages) == 1
 
 
 async def test_a_state_before_the_first_record_is_no_place_to_go_on_from(hostile: Hostile) -> None:
