@@ -18,7 +18,7 @@ __all__ = ["SyncState", "all_states", "change", "get", "put_off"]
 
 COLUMNS = "name, enabled, paused, code, reason, since, failures, next_due_at"
 HAS = "sync:"  # and its name: the row of `meta` that remembers its streams
-ALL_HAVE = "SELECT name, value FROM meta WHERE name >= 'sync:' AND name < 'sync;' ORDER BY name"
+ALL_HAVE = "SELECT name, value FROM meta WHERE name LIKE 'sync:%' ORDER BY name"
 
 
 @dataclass(frozen=True, slots=True)
