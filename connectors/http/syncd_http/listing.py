@@ -11,7 +11,7 @@ from syncd.sdk import Context, CursorExpired, ProtocolError
 from syncd.sdk.http import httpx
 
 from .api import Api, json_of
-from .paging import Ask, Place, Seen, digest_of, pager_of, with_value
+from .paging import Ask, EndedEarly, Place, Seen, digest_of, pager_of, with_value
 from .paths import Path
 from .plan import Listing
 from .templates import Names, filled, filled_body
@@ -53,10 +53,16 @@ class Reader:
         ask = self.request(names)
         for name, value in (more or {}).items():
             ask = with_value(ask, name, value)
+        resumed = place is not None
         place = self.pager.first() if place is None else place
         been = {digest_of(place)}
         while True:
-            page = await self._page(ctx, ask, place, started=bool(more) or len(been) > 1 or bool(ctx.cursor))
+            try:
+                page = await self._page(ctx, ask, place, started=bool(more) or len(been) > 1 or bool(ctx.cursor))
+            except EndedEarly as error:
+                if resumed:  # pages read before may be to blame: from the same place it would end so for ever
+                    raise CursorExpired(error.message) from error
+                raise
             yield page
             if page.next is None:
                 return

@@ -1,6 +1,6 @@
 """Where a listing goes on: page numbers, offsets, cursors, next links in the body or in a Link header.
 
-Public: Ask (a request as values), Seen (one answer), pager_of, Pager, with_value, origin_of, digest_of.
+Public: Ask (a request as values), Seen (one answer), pager_of, Pager, EndedEarly, with_value, origin_of, digest_of.
 
 Pure: a pager changes a request, and reads an answer. A place is JSON: it stands in resume points.
 """
@@ -21,7 +21,7 @@ from .links import links_of
 from .paths import Path
 from .plan import ByCursor, ByOffset, ByPage, Pagination
 
-__all__ = ["Ask", "Pager", "Place", "Seen", "digest_of", "origin_of", "pager_of", "with_value"]
+__all__ = ["Ask", "EndedEarly", "Pager", "Place", "Seen", "digest_of", "origin_of", "pager_of", "with_value"]
 
 Place = dict[str, JSON]
 
@@ -60,6 +60,10 @@ def _put(body: Any, steps: Sequence[str], value: Any) -> Any:
     return {**inside, steps[0]: _put(inside.get(steps[0]), steps[1:], value)}
 
 
+class EndedEarly(ProtocolError):
+    """A listing that ended before all entries that it says to have."""
+
+
 class Pager(ABC):
     """One way of going on. `stable`: False where places are positions, which shift when something is deleted."""
 
@@ -75,7 +79,7 @@ class Pager(ABC):
 
     @abstractmethod
     def after(self, place: Place, seen: Seen) -> Place | None:
-        """The place of the page that follows; None: that was the last. Raises ProtocolError."""
+        """The place of the page that follows; None: that was the last. Raises ProtocolError, EndedEarly among them."""
 
 
 def pager_of(pagination: Pagination) -> Pager:
@@ -139,12 +143,21 @@ class _Positions(Pager):
         if self._more is not None:
             return _flag(self._more, seen.answer)
         if self._total is not None:
-            total = self._total.first(seen.answer)
-            if not isinstance(total, int) or isinstance(total, bool) or total < len(seen.entries):
-                raise ProtocolError(f"the answer's {self._total.text} is not the number of all entries")
-            return count < total and bool(seen.entries)
+            return count < self._whole(self._total, count, seen)
         short = self._plan.ends == "short" and self._plan.size is not None and len(seen.entries) < self._plan.size
         return bool(seen.entries) and not short
+
+    def _whole(self, path: Path, count: int, seen: Seen) -> int:
+        """The number of all entries, by an answer after `count` of them. An empty page before the last of them is no end."""
+        total = path.first(seen.answer)
+        if not isinstance(total, int) or isinstance(total, bool) or total < len(seen.entries):
+            raise ProtocolError(f"the answer's {path.text} is not the number of all entries")
+        if count < total and not seen.entries:
+            raise EndedEarly(
+                f"a page is empty after {count} entries, but {path.text} says that there are {total}: nothing is concluded "
+                "from that; if the API counts what it does not list, leave `total` out"
+            )
+        return total
 
     @abstractmethod
     def _next(self, place: Place, entries: int) -> int: ...

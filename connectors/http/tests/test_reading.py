@@ -70,6 +70,30 @@ async def test_a_total_that_is_none_is_an_error() -> None:
             await Desk({"things": things}, Api({"items": [{"id": 1}], "total": total})).items()
 
 
+@pytest.mark.parametrize("way", ["page", "offset"])
+async def test_an_empty_page_before_the_total_is_no_end(way: str) -> None:
+    things = {**THINGS, "pagination": {way: {"total": "total"}}}
+    two = {"items": [{"id": 1}, {"id": 2}], "total": 3}
+    with pytest.raises(ProtocolError, match="empty after 2 entries, but total says that there are 3"):
+        await Desk({"things": things}, Api(two, {"items": [], "total": 3})).items()
+    with pytest.raises(ProtocolError, match="empty after 0 entries"):
+        await Desk({"things": things}, Api({"items": [], "total": 3})).items()
+    assert len(await Desk({"things": things}, Api(two, {"items": [], "total": 2})).items()) == 2  # one went meanwhile
+    assert await Desk({"things": things}, Api({"items": [], "total": 0})).items() == []
+
+
+async def test_a_listing_that_was_gone_on_with_and_ends_early_is_read_anew() -> None:
+    things = {**THINGS, "pagination": {"page": {"total": "total"}}}
+    two, empty = {"items": [{"id": 1}, {"id": 2}], "total": 3}, {"items": [], "total": 3}
+    desk = Desk({"things": things}, Api(two, empty, empty))
+    pages = desk.stream().pages(desk.context())
+    resume = (await anext(pages)).resume
+    with pytest.raises(ProtocolError):
+        await anext(pages)
+    with pytest.raises(CursorExpired):
+        await desk.pages(cursor=resume)
+
+
 async def test_positions_are_no_stable_listing_and_cursors_are() -> None:
     page, cursor = {"page": {}}, {"cursor": {"path": "next", "param": "next"}}
     desk = Desk({"a": {**THINGS, "pagination": page}, "b": {**THINGS, "pagination": cursor}}, {})
