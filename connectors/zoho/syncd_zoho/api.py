@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from syncd.sdk import AccountGone, Context, SyncdError
 from syncd.sdk.http import httpx
 
-from .errors import Fault, fault_of, later, refusal
+from .auth import ZohoAuth
+from .errors import Fault, fault_of, is_token_fault, later, refusal, status_of
 from .settings import SCOPES, root
 
 __all__ = ["NOT_OWNER", "Api", "Meaning", "Params"]
@@ -28,7 +29,7 @@ Params: TypeAlias = Mapping[str, str | int | None]
 class Api:
     """Requests to one product (a key of `settings.PRODUCTS`), for one stream (a key of `settings.SCOPES`).
 
-    Answers below 400 come back as they are (204 and 304 have no body); all others are raised: as RateLimited or
+    Answers below 400, inside too, come back as they are (204 and 304 have no body); all others are raised: as RateLimited or
     Transient if they mean "later", else as what the request's `means` says, else as what `errors.refusal` says. Requests
     travel in the product's lane; `lane` puts one into another. `root`: the product's root, without a slash at the end.
     `scope`: what a request needs, named in errors; unless given, all that the stream needs.
@@ -57,15 +58,25 @@ class Api:
         scope: str = "",
     ) -> httpx.Response:
         """GET `path` below the root. `what` names the request in errors; parameters that are None are left out."""
-        response = await self.ctx.http.get(
-            self.root + path,
-            params=query(params),
-            headers={**HEADERS, **(headers or {})},
-            extensions=self.extensions(lane),
-        )
-        if response.status_code >= 400:
+
+        async def ask() -> httpx.Response:
+            extensions = self.extensions(lane)
+            sent = {**HEADERS, **(headers or {})}
+            return await self.ctx.http.get(self.root + path, params=query(params), headers=sent, extensions=extensions)
+
+        response = await ask()
+        if response.status_code < 400 and status_of(response) == 401 and is_token_fault(fault_of(response)):
+            self.renew(response)
+            response = await ask()
+        if status_of(response) >= 400:
             raise self.problem(response, what, means, scope)
         return response
+
+    def renew(self, response: httpx.Response) -> None:
+        """After an answer of 200 that refuses the token, where signing in does not look: the next one is a fresh one."""
+        auth = self.ctx.http.auth
+        if isinstance(auth, ZohoAuth):
+            auth.outlive(response.request)
 
     def extensions(self, lane: Any = None) -> dict[str, Any]:
         """For requests made otherwise (a streamed download): who answers, and in which lane it travels."""

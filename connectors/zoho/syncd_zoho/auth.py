@@ -70,6 +70,12 @@ class ZohoAuth(BearerAuth):
         """A scope that is lacking and WorkDrive's R008 are 401s too, and no fault of the token (§3.6, trap 9)."""
         return is_token_fault(fault_of(response))
 
+    def outlive(self, request: httpx.Request) -> None:
+        """Make the next request ask for a token, unless another than this one's has come already."""
+        for key, (token, _) in list(self._tokens.items()):
+            if request.headers.get("Authorization") == f"{self.scheme} {token}":
+                self._tokens[key] = token, 0.0
+
     def token_request(self, key: Hashable) -> httpx.Request:
         """The refresh, in the body: query strings leak into logs (§3.1). RateLimited if it may not be sent now."""
         form = {

@@ -1,12 +1,14 @@
 """What Zoho's error answers mean.
 
-Public: CATALOGUE and its codes, Fault, fault_of, later, refusal, ungranted, is_token_fault, is_scope_fault.
+Public: CATALOGUE and its codes, Fault, fault_of, status_of, later, postponed, refusal, ungranted, is_token_fault,
+is_scope_fault.
 
 Every product has an error envelope of its own (§1, §3.6). `fault_of` reads them all, whatever the status; which product
 answered stands in the request's `extensions["zoho.product"]` (put there by `Api`).
 """
 
 import random
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +32,9 @@ __all__ = [
     "is_scope_fault",
     "is_token_fault",
     "later",
+    "postponed",
     "refusal",
+    "status_of",
     "ungranted",
 ]
 
@@ -116,11 +120,19 @@ BY_STATUS = {"calendar", "contacts"}  # §3.6: their 401 has no confirmed shape
 MAIL_PAUSE = 60.0  # seconds (§4.7)
 DRIVE_PAUSE = 60.0  # §7.6
 RETRIED = {500, 502, 503, 504, 509}  # §7.6
+TOLD_INSIDE = {
+    "mail": ("status", "code"),
+    "contacts": ("status_code",),
+}  # §4.1, §6.2: where an answer's body tells its status
+FAILED = re.compile(rb'"(?:status_)?code"\s*:\s*"?[45]\d\d\b')  # without which a body need not be read for it
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error answer. `code`: the product's word for it, "" if it gave none. `body`: the parsed JSON or None."""
+    """An error answer. `code`: the product's word for it, "" if it gave none. `body`: the parsed JSON or None.
+
+    `http`: the status, or the one that the body of an answer of 200 tells of itself.
+    """
 
     http: int
     code: str = ""
@@ -137,6 +149,21 @@ class Fault:
         return f"{self.http} {self.code}: {self.message}".strip(": ").replace(" :", ":")
 
 
+def status_of(response: httpx.Response) -> int:
+    """An answer's status (body read): Mail's and Contacts' tell it inside too, and there it counts (§4.1, §6.2)."""
+    path = TOLD_INSIDE.get(str(response.request.extensions.get("zoho.product", "")))
+    if response.status_code >= 400 or path is None or not FAILED.search(response.content):
+        return response.status_code
+    try:
+        found = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return response.status_code
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    told = int(found) if isinstance(found, int | str) and str(found).isdecimal() else 0
+    return told if told >= 400 else response.status_code
+
+
 def fault_of(response: httpx.Response) -> Fault:
     """Read an error answer (body read) of any product."""
     try:
@@ -144,7 +171,8 @@ def fault_of(response: httpx.Response) -> Fault:
     except orjson.JSONDecodeError:
         body = None
     found = _innermost(body)
-    code = next((found[key] for key in ("errorCode", "code", "id") if isinstance(found.get(key), str)), "")
+    words = (found[key] for key in ("errorCode", "code", "id") if isinstance(found.get(key), str))
+    code = next((word for word in words if not word.isdecimal()), "")  # a number is the status again
     message = next(
         (
             found[key]
@@ -155,7 +183,7 @@ def fault_of(response: httpx.Response) -> Fault:
     )
     details = found.get("details")
     return Fault(
-        response.status_code,
+        status_of(response),
         code,
         message[:300],
         str(response.request.extensions.get("zoho.product", "")),
@@ -203,13 +231,16 @@ def is_token_fault(fault: Fault) -> bool:
 
 def later(response: httpx.Response) -> RateLimited | Transient | None:
     """Whether an answer of 400 or above means "later": throttling comes in several statuses and words (§4.7, §7.6, §8.9)."""
-    fault, wait = fault_of(response), retry_after(response)
-    status = response.status_code
-    if status == 429 or fault.code in THROTTLED or (fault.product == "mail" and throttle_text(fault)):
+    return postponed(fault_of(response), retry_after(response))
+
+
+def postponed(fault: Fault, wait: float | None) -> RateLimited | Transient | None:
+    """The same of a fault, and the time that it asks for."""
+    if fault.http == 429 or fault.code in THROTTLED or (fault.product == "mail" and throttle_text(fault)):
         return throttled(fault, wait)
-    if status == 503 and wait is not None:
+    if fault.http == 503 and wait is not None:
         return throttled(fault, wait)
-    if status >= 500:
+    if fault.http >= 500:
         return Transient(f"Zoho answered {fault}")
     return None
 

@@ -7,16 +7,16 @@ in it. It is decoded on the way, so that a large mail is never held as a whole.
 """
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
 
 import orjson
 
-from syncd.sdk import ContentUnavailable, Context, ProtocolError, SyncdError
+from syncd.sdk import ContentUnavailable, Context, ProtocolError, SyncdError, Transient
 from syncd.sdk.http import httpx
 
-from .api import HEADERS, Api
-from .errors import Fault, ungranted
+from .api import HEADERS, Api, Meaning
+from .errors import Fault, is_token_fault, ungranted
 from .settings import MESSAGES
 from .wire import mail_data
 
@@ -28,31 +28,40 @@ CUT = re.compile(rb"\\u[0-9a-fA-F]{0,3}$")  # an escape that goes on
 HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}$")  # the first of a pair of escapes
 
 
-async def raw_message(ctx: Context, mailbox: str, message: str) -> AsyncIterator[bytes]:
+async def raw_message(ctx: Context, mailbox: str, message: str) -> AsyncGenerator[bytes, None]:
     """The message's bytes. Raises ContentUnavailable if it is gone."""
-    api = Api(ctx, "mail", "mail", MESSAGES)
-    async with _request(ctx, mailbox, message) as response:
+    api, what = Api(ctx, "mail", "mail", MESSAGES), f"mail {message}"
+
+    def means(fault: Fault) -> SyncdError | None:
+        return ungranted(fault, what, MESSAGES) or _gone(fault)
+
+    def means_inside(fault: Fault) -> SyncdError | None:
+        """Of an answer of 200. Signing in has not looked into it: the token may only be old."""
+        if is_token_fault(fault):
+            api.renew(response)
+            return Transient(f"{what}: Zoho answered {fault}")
+        return means(fault)
+
+    async with _request(api, mailbox, message) as response:
         if response.status_code >= 400:
             await response.aread()
-            what = f"mail {message}"
-            raise api.problem(response, what, lambda fault: ungranted(fault, what, MESSAGES) or _gone(fault))
-        async for chunk in decoded(response):
+            raise api.problem(response, what, means)
+        async for chunk in decoded(response, means_inside):
             yield chunk
 
 
 async def exists(ctx: Context, mailbox: str, message: str) -> bool:
-    """Whether the message is anywhere in the mailbox: its body is not read."""
-    async with _request(ctx, mailbox, message) as response:
-        if response.status_code < 400:
-            return True
-        await response.aread()
-        error = Api(ctx, "mail", "mail", MESSAGES).problem(response, f"mail {message}", _gone)
-        if isinstance(error, ContentUnavailable):
-            return False
-        raise error
+    """Whether the message is anywhere in the mailbox: only the beginning is read."""
+    try:
+        async with aclosing(raw_message(ctx, mailbox, message)) as chunks:
+            async for _ in chunks:
+                return True
+    except ContentUnavailable:
+        return False
+    return True
 
 
-async def decoded(response: httpx.Response) -> AsyncIterator[bytes]:
+async def decoded(response: httpx.Response, means: Meaning | None = None) -> AsyncIterator[bytes]:
     """The text `content` of a JSON answer as UTF-8. ProtocolError if it is cut; what an error envelope says is raised."""
     before, rest, inside = b"", b"", False
     async for chunk in response.aiter_bytes():
@@ -75,7 +84,7 @@ async def decoded(response: httpx.Response) -> AsyncIterator[bytes]:
         yield _text(piece[:whole])
     if inside:
         raise ProtocolError("mail: the raw message is cut")
-    mail_data(httpx.Response(200, content=before, request=response.request), "mail")
+    mail_data(httpx.Response(200, content=before, request=response.request), "mail", means)
     raise ProtocolError("mail: the answer has no raw message")
 
 
@@ -127,10 +136,9 @@ def _text(piece: bytes) -> bytes:
     return found.encode()
 
 
-def _request(ctx: Context, mailbox: str, message: str) -> AbstractAsyncContextManager[httpx.Response]:
-    api = Api(ctx, "mail", "mail")
+def _request(api: Api, mailbox: str, message: str) -> AbstractAsyncContextManager[httpx.Response]:
     path = f"{api.root}/api/accounts/{mailbox}/messages/{message}/originalmessage"
-    return ctx.http.stream("GET", path, headers=HEADERS, extensions=api.extensions())
+    return api.ctx.http.stream("GET", path, headers=HEADERS, extensions=api.extensions())
 
 
 def _gone(fault: Fault) -> SyncdError | None:

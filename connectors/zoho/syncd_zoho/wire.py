@@ -9,15 +9,17 @@ it has lost digits already (§10.41).
 """
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from syncd.sdk import ProtocolError, RateLimited, Transient
+from syncd.sdk import ProtocolError, Transient
 from syncd.sdk.http import httpx
 
-from .errors import MAIL_PAUSE, fault_of, refusal, throttle_text
+from .api import Meaning
+from .errors import fault_of, postponed, refusal
 
 __all__ = [
     "LONGEST_ID",
@@ -53,7 +55,7 @@ def decode(response: httpx.Response, what: str) -> Any:
         raise ProtocolError(f"{what}: the answer is not JSON ({error})") from error
 
 
-def mail_data(response: httpx.Response, what: str) -> Any:
+def mail_data(response: httpx.Response, what: str, means: Meaning | None = None) -> Any:
     """`data` of Mail's envelope (§4.1). The code inside counts, as a number or as text, whatever the HTTP status."""
     body = decode(response, what)
     status = body.get("status") if isinstance(body, dict) else None
@@ -61,10 +63,8 @@ def mail_data(response: httpx.Response, what: str) -> Any:
     if not isinstance(code, int | str) or not str(code).isdigit():
         raise ProtocolError(f"{what}: the answer has no status.code")
     if int(code) >= 400:
-        fault = fault_of(response)
-        if int(code) == 429 or throttle_text(fault):
-            raise RateLimited(f"Zoho Mail answered {fault}", MAIL_PAUSE, scope="lane")
-        raise refusal(fault, what)
+        fault = replace(fault_of(response), http=int(code), product="mail")
+        raise postponed(fault, None) or (means and means(fault)) or refusal(fault, what)
     return body.get("data")
 
 
