@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd_simulator.microsoft.calendar_store import JSON, Calendar, Event, Instance, Window, inside, instances
 from syncd_simulator.microsoft.calendar_view import Lens, full, removed, skeleton
-from syncd_simulator.microsoft.delta import Change, Feed, State
+from syncd_simulator.microsoft.delta import ANCHOR, Change, Feed, State
 from syncd_simulator.microsoft.wire import ApiError, Call, unsupported
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ WINDOW_TEXT = (
 )
 LONGEST = timedelta(days=1825)
 REFUSED = ("$select", "$filter", "$expand", "$orderby", "$search")
-ANCHOR = ""  # a state is never empty: {} is what the engine passes in a first round only
 
 
 def window_of(call: Call) -> Window:

@@ -1,6 +1,6 @@
 """Delta rounds of every resource (microsoft.md §3, §4): one engine, opaque links, real differences.
 
-Public: Feed, Change, answer, Quirks, DeltaStore. A handler of a delta function is one line:
+Public: Feed, Change, answer, Quirks, DeltaStore, ANCHOR. A handler of a delta function is one line:
 
     def events_delta(world, call):
         return delta.answer(world, call, lambda first: Feed(...))
@@ -38,9 +38,12 @@ from syncd_simulator.microsoft.wire import JSON, ApiError, Call, Reply
 if TYPE_CHECKING:
     from syncd_simulator.microsoft.world import MicrosoftWorld, User
 
-__all__ = ["Change", "DeltaStore", "Feed", "Quirks", "answer"]
+__all__ = ["ANCHOR", "Change", "DeltaStore", "Feed", "Quirks", "answer"]
 
 State = Mapping[str, Any]
+ANCHOR = (
+    ""  # a key that no item has: with it a state is never {}, as `before` is in a first round, and can hold a position
+)
 LIMIT = 1000  # items of a page at most, whatever the hint
 
 
@@ -359,7 +362,7 @@ def _odd(
     quirks = world.quirks
     if later and quirks.on("replays", feed.kind) and state:
         sent = {change.key for change in todo}
-        key = next((key for key in state if key not in sent), None)
+        key = next((key for key in state if key != ANCHOR and key not in sent), None)
         todo = todo + ([Change(key, state[key])] if key is not None else [])
     if quirks.on("duplicates", feed.kind):
         todo = _twice(todo)

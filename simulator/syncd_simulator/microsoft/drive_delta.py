@@ -6,7 +6,7 @@ Public: root_feed.
 import random
 from typing import TYPE_CHECKING, Any
 
-from syncd_simulator.microsoft.delta import Change, Feed, State
+from syncd_simulator.microsoft.delta import ANCHOR, Change, Feed, State
 from syncd_simulator.microsoft.drive_request import shown
 from syncd_simulator.microsoft.drive_store import JSON, Drive
 from syncd_simulator.microsoft.drive_view import tombstone
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from syncd_simulator.microsoft.world import MicrosoftWorld
 
 SIZE = 200
-ANCHOR = ""  # holds the position of a state; also makes a state of an empty drive not {}
 
 
 def root_feed(world: "MicrosoftWorld", call: Call, drive: Drive, path: str) -> Feed:

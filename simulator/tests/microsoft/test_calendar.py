@@ -432,6 +432,18 @@ def test_a_mirror_made_of_rounds_shows_what_takes_place(desk: Desk, quirk: str |
                 }
 
 
+def test_a_replay_is_of_an_item(desk: Desk) -> None:
+    """Also where no item is left."""
+    desk.world.quirks.replays = desk.world.quirks.duplicates = {"*"}
+    made = desk.single()
+    items, link = desk.round()
+    assert {item["id"] for item in items} == {made.id}
+    desk.editor.delete_event(desk.user, made)
+    for _ in range(2):
+        items, link = desk.round(link)
+        assert all(item["id"] for item in items)
+
+
 def everything(desk: Desk, link: str, headers: dict[str, str]) -> dict[str, Any]:
     items = []
     while link:
