@@ -44,7 +44,7 @@ from .errors import no_mailbox, refusal
 from .events import EVENTS, EXCEPTION, MASTER, OCCURRENCE, TYPES, Event, record_of, with_cancelled
 from .outlook import ETAGS, PAGE_SIZES, OverQuota, folder_fault, is_gone, looked_at
 from .push import Push
-from .series import UNREAD, Book, Known, Series, Window, cancelled, pack, unpack
+from .series import UNREAD, Book, Known, Series, Window, beyond, cancelled, pack, unpack
 from .throttle import ANSWERED
 from .wire import LONGEST_LIST, Chain, Links
 
@@ -353,9 +353,13 @@ class _Round:
     async def _cancelled(self, series: Series, event: Event, before: Known | None) -> Known:
         known = cancelled(event, event.rule, series.slots, self._window, before)
         if not self._full and self._many(known, before, series):
-            slots = await self._instances(event.id)
-            if slots is not None:
-                known = cancelled(event, event.rule, [*series.slots, *slots], self._window, before)
+            series.slots.extend(await self._instances(event.id, self._window) or ())
+            known = cancelled(event, event.rule, series.slots, self._window, before)
+        elsewhere = beyond(event, event.rule, self._window, known)
+        for window in elsewhere:
+            series.slots.extend(await self._instances(event.id, window) or ())
+        if elsewhere:
+            known = cancelled(event, event.rule, series.slots, self._window, before)
         self._known.pop(event.id, None)
         if known.gone or known.sent is not None:
             self._known[event.id] = known
@@ -367,9 +371,9 @@ class _Round:
         new = set(now.gone) - set(before.gone if before else ())
         return len(new) > max(FEW, len(series.slots))
 
-    async def _instances(self, series: str) -> list[int] | None:
+    async def _instances(self, series: str, window: Window) -> list[int] | None:
         """The slots of a series as its own listing has them; None if that cannot be had."""
-        start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in self._window)
+        start, end = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in window)
         where: str | None = f"{_path(self._graph, series)}/instances?startDateTime={start}&endDateTime={end}"
         chain, book = Chain("instances", LONGEST_LIST), Book()
         while where:

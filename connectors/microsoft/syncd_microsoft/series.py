@@ -1,6 +1,6 @@
 """What a round has seen of series, and which of their occurrences are cancelled (wire reference §6).
 
-Public: Book, Series, Known, UNREAD, cancelled, pack, unpack.
+Public: Book, Series, Known, UNREAD, cancelled, beyond, pack, unpack.
 
 A deleted occurrence yields no tombstone: the series comes again with its other occurrences, and that one is missing
 (§18.12). Occurrences may be spread over pages, so a series is decided after the last one. Of an occurrence nothing is kept
@@ -27,11 +27,12 @@ from .recurrence import Rule
 from .windows_zones import zone
 from .wire import instant
 
-__all__ = ["UNREAD", "Book", "Known", "Series", "cancelled", "pack", "unpack"]
+__all__ = ["UNREAD", "Book", "Known", "Series", "beyond", "cancelled", "pack", "unpack"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+FAR = timedelta(days=366)  # how far out of the window an occurrence without a neighbour is looked for
 KEPT = 8 << 20  # bytes of series that are kept until the end of a round; the others are asked for again
 MOST = 90_000  # characters of one packed place in a cursor; the contract allows 256 KiB for all
 LARGEST = 32 << 20  # bytes that a place may have when it is unpacked
@@ -182,6 +183,32 @@ def cancelled(event: Event, rule: Rule | None, slots: Iterable[int], window: Win
     inside = {one for one in dates if _inside(one, rule, first, window, all_day)}
     kept = {date.fromordinal(day) for day in before.gone} & dates - inside
     return Known(tuple(sorted(day.toordinal() for day in (inside | kept) - sent)), None, rule_now)
+
+
+def beyond(event: Event, rule: Rule | None, window: Window, now: Known) -> list[Window]:
+    """Where else the first and the last occurrence of the window may be, if they are missing: moved out of it.
+
+    An occurrence cannot be moved past its neighbours (§14), so the others cannot have left the window.
+    """
+    first = instant_of(event.start)
+    if rule is None or first is None or not now.gone or now.sent is not None:
+        return []
+    all_day = event.isAllDay is True
+    dates = list(rule.dates((window[1] + FAR).date()))
+    inside = [one for one in dates if _inside(one, rule, first, window, all_day)]
+    gone = {date.fromordinal(day) for day in now.gone}
+    found: list[Window] = []
+    if inside and inside[0] in gone:
+        before = max((one for one in dates if one < inside[0]), default=None)
+        found.append((_midnight(before) - DAY if before else window[0] - FAR, window[0]))
+    if inside and inside[-1] in gone:
+        after = min((one for one in dates if one > inside[-1]), default=None)
+        found.append((window[1], _midnight(after) + 2 * DAY if after else window[1] + FAR))
+    return [(start, end) for start, end in found if start < end]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _by_memory(sent: set[date], before: Known, rule: str) -> Known:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from calendar_answers import CAL, VIEW, Round, at, event, exception, master, mondays, occurrence, page, removed
+from calendar_answers import CAL, VIEW, WEEKLY, Round, at, event, exception, master, mondays, occurrence, page, removed
 from microsoft_answers import ANA, ROOT, fail, is_batch, items_of, where
 
 from syncd.sdk import (
@@ -309,6 +309,41 @@ async def test_many_missing_at_once_get_a_second_look(calendar: Round) -> None:
     calendar.table = {}
     await calendar.delta(page(master(subject="newer")))
     assert len(cancelled(calendar.records["M"])) == 7
+
+
+async def test_an_occurrence_that_was_moved_out_of_the_window_is_not_cancelled(calendar: Round) -> None:
+    """The window is from Monday, June 1, to Wednesday, July 15; occurrences cannot be moved past their neighbours."""
+    early, late = (
+        exception("X", "2026-06-01T08:00:00", "2026-05-31T08:00:00"),
+        exception("Y", "2026-07-13T08:00:00", "2026-07-18T08:00:00"),
+    )
+    asked: list[str] = []
+
+    def instances(asked_for: str) -> Any:
+        asked.append(asked_for.partition("?")[2])
+        return {"value": [early, *mondays("2026-05-25", 1)] if len(asked) == 1 else [late, *mondays("2026-07-20", 1)]}
+
+    calendar.table = {f"{USER}/events/M/instances": instances}
+    some = mondays("2026-06-08", 5, "2026-06-15")
+    await calendar.full(page(master(), *some))
+    assert cancelled(calendar.records["M"]) == ["2026-06-15"]
+    assert asked == [
+        "startDateTime=2026-05-24T00:00:00Z&endDateTime=2026-06-01T00:00:00Z",
+        "startDateTime=2026-07-16T00:00:00Z&endDateTime=2026-07-22T00:00:00Z",
+    ]
+    asked.clear()
+    await calendar.delta(page(master(subject="new"), *some))
+    assert (cancelled(calendar.records["M"]), len(asked)) == (["2026-06-15"], 2)
+
+
+@pytest.mark.parametrize("answer", [{"value": []}, fail(403, "ErrorAccessDenied"), fail(500, "ErrorCorruptData")])
+async def test_an_occurrence_at_the_end_of_the_window_that_is_nowhere_is_cancelled(calendar: Round, answer) -> None:
+    """Here the last one of its series, which may have been moved far."""
+    calendar.table = {f"{USER}/events/M/instances": answer}
+    last = {**WEEKLY, "range": {**WEEKLY["range"], "type": "endDate", "endDate": "2026-07-13"}}
+    await calendar.full(page(master(recurrence=last), *mondays("2026-06-01", 6)))
+    assert cancelled(calendar.records["M"]) == ["2026-07-13"]
+    assert calendar.asked[1].endswith("?startDateTime=2026-07-16T00:00:00Z&endDateTime=2027-07-17T00:00:00Z")
 
 
 async def test_a_rule_that_is_beyond_us_invents_nothing(calendar: Round) -> None:
