@@ -18,6 +18,7 @@ from syncd.sdk.http import httpx
 
 from .api import Api, Params
 from .errors import NO_SERVICE, Fault, fault_of, later
+from .settings import NOTIFICATIONS, SETTINGS
 from .slices import Sliced
 from .wire import decode, ident
 
@@ -87,7 +88,7 @@ class Crm:
     api: Api = field(init=False)
 
     def __post_init__(self) -> None:
-        self.api = Api(self.ctx, "crm", self.stream)
+        self.api = Api(self.ctx, "crm", self.stream, f"{self._scope}.READ")
 
     async def page(
         self,
@@ -160,7 +161,9 @@ class Crm:
         """The API names of all fields (§8), and the server's time. Forbidden if the token may not ask."""
         what = f"fields of CRM {self.module}"
         began = self.ctx.clock.monotonic()
-        response = await self.api.get(f"{BASE}/settings/fields", what, {"module": self.module}, self._refused)
+        response = await self.api.get(
+            f"{BASE}/settings/fields", what, {"module": self.module}, self._refused, scope=SETTINGS
+        )
         if response.status_code != 200:
             raise ProtocolError(f"{what}: the answer is {response.status_code} without content")
         body = decode(response, what)
@@ -206,8 +209,13 @@ class Crm:
         if found:
             return found
         if response.status_code >= 400 or response.content:
-            raise self.api.problem(response, what)
+            own = path.startswith(f"/{self.module}")
+            raise self.api.problem(response, what, None, f"{self._scope}.ALL" if own else NOTIFICATIONS)
         return []
+
+    @property
+    def _scope(self) -> str:
+        return f"ZohoCRM.modules.{self.module.lower()}"
 
     def server_time(self, response: httpx.Response, began: float) -> datetime:
         """The server's time before the request: the answer's `Date` less what it took. This clock's without a `Date`."""

@@ -48,6 +48,7 @@ NO_SERVICE = "SYN-ZOHO-007"
 ACCESS_REFUSED = "SYN-ZOHO-008"
 
 _PAUSED = "All syncs of the connection are paused and one notice is sent. Nothing of the mirror changes."
+_GRANT = "Make a new refresh token with the scopes named in the message, or take the stream out of the sync."
 CATALOGUE = (
     Explanation(
         TOKEN_REFUSED,
@@ -79,7 +80,7 @@ CATALOGUE = (
         "scope not granted",
         "The credential is good, and the scope that this stream needs is not among those granted.",
         "The stream is skipped, everything else goes on; the run is `partial`.",
-        "Make a new refresh token with the scopes named in the message, or take the stream out of the sync.",
+        _GRANT,
     ),
     Explanation(
         TOKEN_BUDGET,
@@ -268,7 +269,7 @@ def ungranted(fault: Fault, what: str, scope: str) -> ProtocolError | None:
     """
     if not is_scope_fault(fault):
         return None
-    return ProtocolError(f"{what}: the token lacks {_named(scope)} ({fault})", code=SCOPE_MISSING)
+    return ProtocolError(f"{what}: the token lacks {_named(scope)} ({fault})", code=SCOPE_MISSING, hint=_GRANT)
 
 
 def refusal(fault: Fault, what: str, scope: str = "") -> SyncdError:

@@ -23,9 +23,11 @@ __all__ = [
     "MAILBOXES",
     "MAIL_FOLDERS",
     "MESSAGES",
+    "NOTIFICATIONS",
     "PRODUCTS",
     "SCHEMA",
     "SCOPES",
+    "SETTINGS",
     "TEAMS",
     "TEAM_FOLDERS",
     "center_of",
@@ -66,14 +68,15 @@ CALENDARS, EVENTS = "ZohoCalendar.calendar.READ", "ZohoCalendar.event.READ"
 TEAMS, TEAM_FOLDERS, FILES = "WorkDrive.team.READ", "WorkDrive.workspace.READ", "WorkDrive.files.READ"
 CONTENTS = "ZohoFiles.files.READ"
 MAILBOXES, MAIL_FOLDERS, MESSAGES = "ZohoMail.accounts.READ", "ZohoMail.folders.READ", "ZohoMail.messages.READ"
+SETTINGS, NOTIFICATIONS = "ZohoCRM.settings.ALL", "ZohoCRM.notifications.ALL"
 SCOPES: dict[str, str] = {  # §3.5: what each stream needs; `import` for the accounts
     "contacts": "zohocontacts.contactapi.READ",
     "calendar": f"{CALENDARS},{EVENTS}",
     "files": f"{TEAMS},{TEAM_FOLDERS},{FILES},{CONTENTS}",
     "mail": f"{MAILBOXES},{MAIL_FOLDERS},{MESSAGES}",
-    "crm_contacts": "ZohoCRM.modules.contacts.READ,ZohoCRM.settings.ALL",
-    "crm_leads": "ZohoCRM.modules.leads.READ,ZohoCRM.settings.ALL",
-    "crm_events": "ZohoCRM.modules.events.READ,ZohoCRM.settings.ALL",
+    "crm_contacts": f"ZohoCRM.modules.contacts.READ,{SETTINGS}",
+    "crm_leads": f"ZohoCRM.modules.leads.READ,{SETTINGS}",
+    "crm_events": f"ZohoCRM.modules.events.READ,{SETTINGS}",
     "import": f"{MAILBOXES},ZohoMail.organization.accounts.READ,ZohoCRM.users.READ",
 }
 

@@ -9,7 +9,7 @@ from syncd_zoho.auth import ZohoAuth
 from syncd_zoho.settings import SCOPES
 
 from connectors.zoho.tests.canned import Noon, Quiet
-from syncd.sdk import JSON, Account, Context, Forbidden
+from syncd.sdk import JSON, Account, Context, Forbidden, Stream
 
 pytestmark = pytest.mark.anyio
 EVERY = {scope for scopes in SCOPES.values() for scope in scopes.split(",")}
@@ -85,6 +85,7 @@ async def test_a_request_that_one_of_several_scopes_allows_names_them_all() -> N
         ("calendar", "ZohoCalendar.calendar.READ"),
         ("files", "WorkDrive.team.READ"),
         ("mail", "ZohoMail.folders.READ"),
+        ("crm_leads", "ZohoCRM.modules.leads.READ"),
     ],
 )
 async def test_a_run_names_the_scope_of_the_request_that_was_refused(stream: str, scope: str) -> None:
@@ -97,4 +98,10 @@ async def test_a_run_names_the_scope_of_the_request_that_was_refused(stream: str
         options: dict[str, JSON] = {"shared": True} if stream == "files" else {}
         ctx = Context(client, Noon(), Quiet(), settings=settings, account=account, options=options)
         with pytest.raises(Forbidden, match=f"lacks {scope} "):
-            await one.partitions(ctx)
+            await _read(one, ctx)
+
+
+async def _read(stream: Stream, ctx: Context) -> None:
+    await stream.partitions(ctx)
+    async for _ in stream.pages(ctx):
+        pass

@@ -79,6 +79,7 @@ async def test_without_the_grant_contents_fail_loudly_and_come_once_it_is_given(
         assert report.counts.failed > 0
         assert {error.code for error in report.errors} <= {"SYN-ZOHO-004", "SYN-CONTENT-002"}
         assert all("ZohoFiles.files.READ" in error.message for error in report.errors)
+        assert all("new refresh token" in (error.hint or "") for error in report.errors)
         assert _contents(lab) == set()
         world.credentials.granted_scopes = GRANTED
         world.clock.advance(86_400)
