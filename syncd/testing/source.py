@@ -47,7 +47,7 @@ class Source(Protocol):
         """All that the mirror must hold of this account's stream now: partition id → source id → item.
 
         An item that is a mapping is compared key by key with the record's `data` (other keys of `data` are free);
-        None compares ids only.
+        None compares ids only. Give what people edit; what changes by itself (a counter) need not be there.
         """
 
     def change(self, rng: random.Random) -> None:

@@ -111,6 +111,9 @@ def _record_problems(record: Record, info: StreamInfo) -> Iterator[str]:
         if value is not None and (not isinstance(value, str) or strict_problem(value)):
             yield f"its {name} is {value!r:.100}"
     yield from _time_problems(record)
+    for name in ("previous_ids", "volatile"):
+        if isinstance(getattr(record, name), str | bytes):
+            yield f"its {name} is {getattr(record, name)!r:.100}, one text and not several"
     for old in record.previous_ids:
         if problem := _id_problem(old, "a previous id"):
             yield problem

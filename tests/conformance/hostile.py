@@ -4,6 +4,7 @@ import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from syncd.sdk import (
     ConnectorInfo,
     Context,
     CursorExpired,
+    Forbidden,
     Limits,
     Page,
     Partition,
@@ -240,6 +242,25 @@ class DataIsNotJson(Changed):
         return record
 
 
+@hostile("full_round_equals_truth")
+class PreviousIdsAreOneText(Changed):
+    def changed(self, record: Record, ctx: Context) -> Any:
+        record.previous_ids = "abc"
+        return record
+
+
+@hostile("no_edit_is_volatile")
+class CallsTheTextVolatile(Notes):
+    info = StreamInfo("notes", volatile=("changed", "text", "size"), options_schema=NO_OPTIONS)
+
+
+@hostile("no_edit_is_volatile")
+class CallsTheTextVolatileInEachRecord(Changed):
+    def changed(self, record: Record, ctx: Context) -> Any:
+        record.volatile = ("text", "size")
+        return record
+
+
 @hostile("two_full_rounds_are_equal")
 class TagsWithTheTime(Changed):
     def changed(self, record: Record, ctx: Context) -> Any:
@@ -323,6 +344,55 @@ class Hammers(Notes):
             except RateLimited:
                 continue
             return
+
+
+class _EndsAt(Notes):
+    """An error with these words ends the list as if it were complete."""
+
+    words = ""
+
+    async def pages(self, ctx: Context) -> AsyncIterator[Page]:
+        try:
+            async for page in super().pages(ctx):
+                yield page
+        except (Forbidden, ProtocolError) as error:
+            if self.words not in str(error):
+                raise
+            yield Page([], last=True, bookmark="sync:0:0:" if ctx.scan is Scan.FULL else ctx.cursor)
+
+
+@hostile("a_refusal_is_no_end_of_a_list")
+class TakesForbiddenForTheEnd(_EndsAt):
+    words = "answered 403"
+
+
+@hostile("a_refusal_is_no_end_of_a_list")
+class TakesNotFoundForTheEnd(_EndsAt):
+    words = "answered 404"
+
+
+@hostile("a_refusal_is_no_end_of_a_list", "tags")
+class TakesABadRequestForTheEnd(Tags):
+    async def pages(self, ctx: Context) -> AsyncIterator[Page]:
+        try:
+            async for page in super().pages(ctx):
+                yield page
+        except ProtocolError as error:
+            if "answered 400" not in str(error):
+                raise
+            yield Page([], last=True)
+
+
+@hostile("a_refusal_is_no_end_of_a_list")
+class GoesOnBehindARefusedDelta(Notes):
+    async def pages(self, ctx: Context) -> AsyncIterator[Page]:
+        try:
+            async for page in super().pages(ctx):
+                yield page
+        except ProtocolError:
+            if ctx.scan is Scan.FULL:
+                raise
+            yield Page([], last=True, bookmark="sync:0:999999:")
 
 
 @hostile("malformed_answers_to_listings_do_no_harm")
@@ -522,6 +592,11 @@ class ForgetsToMarkASecret(NotesConnector):
             "properties": {"root": {"type": "string"}, "client_secret": {"type": "string"}},
         },
     )  # fmt: skip
+
+
+@hostile("info_is_sane")
+class LimitIsAText(NotesConnector):
+    info = replace(NotesConnector.info, limits=Limits(requests_per_second="5"))  # type: ignore[arg-type]
 
 
 @hostile("info_is_sane")

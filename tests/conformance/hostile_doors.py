@@ -179,6 +179,21 @@ class TakesEveryCallForATrial(Notes):
 # -- secrets, waiting, accounts ------------------------------------------------------------------------------------------
 
 
+@hostile("nothing_is_printed")
+class Prints(Notes):
+    async def pages(self, ctx: Context) -> AsyncIterator[Page]:
+        async for page in super().pages(ctx):
+            print("a page of", len(page.items))
+            yield page
+
+
+@hostile("nothing_is_printed")
+class PrintsWhatItChecks(NotesConnector):
+    async def check(self, ctx: Context) -> Mapping[str, str]:
+        print("checking")
+        return await super().check(ctx)
+
+
 @hostile("secrets_stay_secret")
 class PrintsASecret(Notes):
     async def pages(self, ctx: Context) -> AsyncIterator[Page]:

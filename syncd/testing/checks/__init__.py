@@ -3,9 +3,9 @@
 Public: CHECKS (name → Check), run_check, run_checks, Outcome. The pytest class is `syncd.testing.suite.StreamSuite`.
 """
 
-from . import contents, declared, faults, hygiene, malformed, pushing, rounds, writing
+from . import contents, declared, edits, faults, hygiene, malformed, pushing, refusals, rounds, writing
 from .registry import CHECKS, Check, Outcome, run_check, run_checks
 
 __all__ = ["CHECKS", "Check", "Outcome", "run_check", "run_checks"]
 
-_MODULES = (declared, rounds, faults, malformed, hygiene, contents, writing, pushing)
+_MODULES = (declared, edits, rounds, faults, refusals, malformed, hygiene, contents, writing, pushing)

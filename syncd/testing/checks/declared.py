@@ -4,6 +4,7 @@ Public: the checks, by registration.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from syncd.sdk import DELTA, FULL, REPORTED, ConnectorInfo, Record, Secret, StreamInfo
+from syncd.sdk import DELTA, FULL, REPORTED, ConnectorInfo, Lane, Limits, Record, Secret, StreamInfo
 from syncd.sdk.errors import CATALOGUE
 from syncd.sdk.paths import steps_of
 from syncd.testing.bench import Bench, Case
@@ -29,7 +30,7 @@ KINDS = {None, "contact", "event", "file", "message"}
 
 @check()
 async def info_is_sane(case: Case, seed: int) -> None:
-    """Names, schemas (2020-12, secrets marked, `{}` a valid set of options), abilities and volatile paths make sense."""
+    """Names, schemas (2020-12, secrets marked, `{}` valid as options), limits, abilities and volatile paths make sense."""
     problems = [*_connector_problems(case.connector.info)]
     async with case.open(seed) as bench:
         problems += _streams_problems(case, bench)
@@ -46,12 +47,37 @@ def _connector_problems(info: ConnectorInfo) -> Iterator[str]:
         yield f"the connector's name {info.name!r} is not of the form {NAME.pattern}"
     if info.api != 1:
         yield f"api={info.api!r}: this is version 1 of the contract"
+    yield from _limit_problems(info.limits)
     yield from _schema_problems("settings_schema", info.settings_schema)
     for entry in info.errors:
         if entry.code in CATALOGUE:
             yield f"the error code {entry.code} belongs to syncd"
         if not (entry.title and entry.meaning and entry.action and entry.hint):
             yield f"the entry of {entry.code} has empty texts"
+
+
+def _limit_problems(limits: Any) -> Iterator[str]:
+    if not isinstance(limits, Limits):
+        yield f"limits is {limits!r:.100}, not Limits(…)"
+        return
+    for name in ("requests_per_second", "account_requests_per_second"):
+        if (rate := getattr(limits, name)) is not None and not _is_rate(rate):
+            yield f"limits.{name} is {rate!r}, not a number above 0"
+    for name in ("concurrency", "account_concurrency"):
+        if not _is_count(count := getattr(limits, name)):
+            yield f"limits.{name} is {count!r}, not a whole number above 0"
+    for name, lane in limits.lanes.items():
+        good = isinstance(lane, Lane) and _is_count(lane.requests) and _is_rate(lane.seconds)
+        if not good or lane.per not in ("account", "connection"):
+            yield f"the lane {name!r} is {lane!r:.100}"
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _schema_problems(name: str, schema: Mapping[str, Any]) -> Iterator[str]:

@@ -218,6 +218,21 @@ def _captured() -> Iterator[list[str]]:
 
 
 @check()
+async def nothing_is_printed(case: Case, seed: int) -> None:
+    """Nothing is printed to stdout, which is for `--json`: `ctx.log` is there to tell."""
+    async with case.open(seed) as bench:
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            await bench.connector.check(bench.context())
+            driver = Driver(bench, await busiest(bench))
+            await driver.sync()
+            change(bench, seed, 6, "print")
+            await driver.sync()
+        if text := printed.getvalue():
+            raise Failed(f"{text.strip()!r:.200} was printed: say it with ctx.log")
+
+
+@check()
 async def credentials_stay_at_home(case: Case, seed: int) -> None:
     """A link in an answer that points to another host is refused, or followed without the credential."""
     async with case.open(seed, keep=True) as bench:
