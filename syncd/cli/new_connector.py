@@ -46,7 +46,7 @@ def _expect_usable(name: str) -> None:
 
 
 def _create(ask: Ask, name: str, folder: Path) -> None:
-    from syncd.testing.scaffold import files_of
+    from syncd.testing.scaffold import files_of, install_command
 
     from .output import emit, say
 
@@ -58,7 +58,7 @@ def _create(ask: Ask, name: str, folder: Path) -> None:
         raise ControlError(f"the folder {folder} cannot be written: {reason}", exit_code=FAILED) from error
     steps = [
         f"cd {shlex.quote(str(folder))}",
-        "pip install --editable '.[dev]'",
+        install_command(),
         f"syncd test-connector {name}",
         "pytest",
     ]

@@ -1,14 +1,17 @@
 """A new connector's distribution, as text: what `syncd new-connector` writes.
 
-Public: files_of, name_problem.
+Public: files_of, name_problem, install_command.
 """
 
+import json
 import re
+import shlex
 from collections.abc import Mapping
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-__all__ = ["files_of", "name_problem"]
+__all__ = ["files_of", "install_command", "name_problem"]
 
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 LONGEST = 40
@@ -22,6 +25,26 @@ def name_problem(name: str) -> str | None:
     if not NAME.fullmatch(name):
         return "must be small letters and digits, with single dashes between, and begin with a letter: my-crm"
     return f"is longer than {LONGEST} characters" if len(name) > LONGEST else None
+
+
+def install_command() -> str:
+    """How to install the new distribution, with this syncd beside it unless it came from a package index."""
+    try:
+        source = _source(distribution("syncd"))
+    except (PackageNotFoundError, ValueError, KeyError):
+        source = None
+    core = "" if source is None else shlex.quote(f"syncd[web] @ {source}") + " "
+    return f"pip install {core}--editable '.[dev]'"
+
+
+def _source(installed: Distribution) -> str | None:
+    """Where a distribution was installed from, as pip wrote it down (PEP 610); None if from an index."""
+    told = installed.read_text("direct_url.json")
+    if told is None:
+        return None
+    place = json.loads(told)
+    url, repository = str(place["url"]), place.get("vcs_info")
+    return url if repository is None else f"{repository['vcs']}+{url}@{repository['commit_id']}"
 
 
 def files_of(name: str) -> Mapping[str, str]:
