@@ -9,8 +9,8 @@ item of a batch at a time (§18.37): a batch to one mailbox is a chain (`serial`
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -79,6 +79,18 @@ class Part:
             raise ProtocolError(f"{what}: an item of a batch is not base64") from error
 
 
+Until: TypeAlias = Callable[[Part], bool] | None
+
+
+@dataclass(slots=True)
+class _Met:
+    """What a pass met beside answers: trouble, items that refuse the token, a chain that was cut."""
+
+    trouble: SyncdError | None = None
+    doubtful: list[str] = field(default_factory=list)
+    cut: bool = False
+
+
 class Batch:
     """Batches of GETs. `prefer` of the Graph is repeated in each item: outer headers are not inherited.
 
@@ -102,7 +114,7 @@ class Batch:
         prefer: Sequence[str] = (),
         *,
         into: dict[str, Part] | None = None,
-        until: Callable[[Part], bool] | None = None,
+        until: Until = None,
     ) -> dict[str, Part]:
         """The answer to each path (below the version root, with its query), none of them "later".
 
@@ -118,30 +130,35 @@ class Batch:
             if self._none or (self._serial and broken >= BROKEN_CHAINS):
                 await self._singly(left, found, until)
                 break
-            trouble: SyncdError | None = None
-            cut = False
-            doubtful: list[str] = []
-            for start in range(0, len(left), MOST):
-                try:
-                    answers = await self._outer(left[start : start + MOST], prefer)
-                except _NoBatches:
-                    self._none = True
-                    break
-                trouble = _worse(trouble, self._sort(left[start : start + MOST], answers, found))
-                doubtful += [one for one, part in answers.items() if one not in found and part.doubts_token]
-                cut = cut or any(part.status == 424 for part in answers.values())
-                if until is not None and any(map(until, found.values())):
-                    return found
-            alone = [one for one in doubtful if one in doubted] or doubtful[:1]
-            for one in alone:
+            met = await self._pass(left, prefer, found, until)
+            if _is_enough(found, until):
+                break
+            for one in [one for one in met.doubtful if one in doubted] or met.doubtful[:1]:
                 found[one] = await self._with_new_token(one)
-            doubted.update(doubtful)
+            doubted.update(met.doubtful)
             before, left = len(left), [one for one in left if one not in found]
-            broken += cut
-            if left and not self._none and (trouble is not None or len(left) == before):
+            broken += met.cut
+            if left and not self._none and (met.trouble is not None or len(left) == before):
                 attempt += 1
-                await self._rest(trouble or Transient("a batch lacks answers"), attempt)
+                await self._rest(met.trouble or Transient("a batch lacks answers"), attempt)
         return found
+
+    async def _pass(self, left: Sequence[str], prefer: Sequence[str], found: dict[str, Part], until: Until) -> "_Met":
+        """Ask for all that is left once, in as many batches as it takes, as long as that is of interest."""
+        met = _Met()
+        for start in range(0, len(left), MOST):
+            some = left[start : start + MOST]
+            try:
+                answers = await self._outer(some, prefer)
+            except _NoBatches:
+                self._none = True
+                break
+            met.trouble = _worse(met.trouble, self._sort(some, answers, found))
+            met.doubtful += [one for one, part in answers.items() if one not in found and part.doubts_token]
+            met.cut = met.cut or any(part.status == 424 for part in answers.values())
+            if _is_enough(found, until):
+                break
+        return met
 
     def _sort(self, asked: Sequence[str], answers: Mapping[str, Part], found: dict[str, Part]) -> SyncdError | None:
         """Keep what is settled; gives the trouble of what is not.
@@ -228,7 +245,7 @@ class Batch:
         if response.status_code >= 400:
             raise self._graph.problem(response, WHAT)
 
-    async def _singly(self, paths: Sequence[str], found: dict[str, Part], until: Callable[[Part], bool] | None) -> None:
+    async def _singly(self, paths: Sequence[str], found: dict[str, Part], until: Until) -> None:
         """Without batches: where there are none, or a chain breaks at every item."""
         first, *rest = paths
         found.update([await self._one(first)])
@@ -243,6 +260,10 @@ class Batch:
         if response.status_code >= 400 and (waiting := later(response)) is not None:
             raise waiting
         return path, Part(response.status_code, dict(response.headers), _body(response))
+
+
+def _is_enough(found: Mapping[str, Part], until: Until) -> bool:
+    return until is not None and any(map(until, found.values()))
 
 
 def _body(response: httpx.Response) -> Any:

@@ -94,8 +94,7 @@ def slow_down(response: httpx.Response) -> RateLimited | None:
 
 def _throttled_inside(response: httpx.Response) -> RateLimited | None:
     """The longest wait of a batch whose items are all of one budget, if its body was read."""
-    scope = scope_of(response)
-    if scope == "connection" or not _is_batch(response):
+    if not _is_batch(response) or (scope := scope_of(response)) == "connection":
         return None
     try:
         body = response.content
