@@ -4,7 +4,6 @@ Public: Api, json_of.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -14,11 +13,14 @@ from syncd.sdk import Account, AccountGone, Context, PartitionGone, ProtocolErro
 from syncd.sdk.http import httpx
 
 from .answers import Meanings
+from .numerals import number_of, whole_of
 from .paging import Ask, origin_of
 from .plan import Plan
 from .templates import filled_path
 
 __all__ = ["Api", "json_of"]
+
+_decode = msgspec.json.Decoder(float_hook=number_of).decode
 
 
 class Api:
@@ -55,7 +57,9 @@ class Api:
             ask.method,
             ask.url,
             params=dict(ask.params) or None,
-            headers={**self.headers, **ask.headers},
+            headers=httpx.Headers(
+                {**self.headers, **ask.headers}, encoding="utf-8"
+            ),  # addresses may be of any language
             json=ask.body,
             extensions={"syncd.safe": True},
         )
@@ -78,21 +82,16 @@ class Api:
 
 
 def json_of(response: httpx.Response) -> Any:
-    """The body as JSON. Raises ProtocolError."""
+    """The body as JSON. Raises ProtocolError. What is wrong with one text or number of it shows when that is encoded."""
+    body = response.content
     try:
-        return msgspec.json.decode(response.content)
-    except msgspec.MsgspecError:  # half a character in one text is no reason to give up on all items
         try:
-            return json.loads(response.content, parse_constant=_refuse, parse_float=_finite)
-        except (ValueError, RecursionError) as error:
-            raise ProtocolError(f"{response.request.url.path}: the answer is not JSON") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+            return _decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # half a character is no reason to give up on all items
+            text = body.decode(json.detect_encoding(body), "surrogateescape")
+            return json.loads(text, parse_constant=_refuse, parse_float=number_of, parse_int=whole_of)
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"{response.request.url.path}: the answer is not JSON") from error
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _refuse(text)
 
 
 def _refuse(constant: str) -> NoReturn:

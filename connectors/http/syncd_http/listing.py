@@ -42,7 +42,7 @@ class Reader:
         """The request for the first page, with ids filled in."""
         one = self._listing
         params = {name: _filled(value, names) for name, value in one.params.items()}
-        headers = {name: filled(value, names) for name, value in one.headers.items()}
+        headers = {name: _header(name, filled(value, names)) for name, value in one.headers.items()}
         body = filled_body(one.body, names) if one.body is not None else ({} if one.method == "POST" else None)
         return Ask(one.method, self.api.url(one.path, names), params, headers, body)
 
@@ -93,6 +93,13 @@ class Reader:
                 return []
             raise ProtocolError(f"{self._listing.path}: the answer has no list at {self._records.text!r}")
         return found
+
+
+def _header(name: str, value: str) -> str:
+    """A header's value. Raises ProtocolError for an id or address that no header can hold."""
+    if not value.isprintable():
+        raise ProtocolError(f"an id or address of the provider cannot stand in the header {name}")
+    return value.strip()
 
 
 def _filled(value: Any, names: Names) -> Any:

@@ -1,6 +1,7 @@
 """Where a listing goes on: page numbers, offsets, cursors, next links in the body or in a Link header.
 
-Public: Ask (a request as values), Seen (one answer), pager_of, Pager, EndedEarly, with_value, origin_of, digest_of.
+Public: Ask (a request as values), Seen (one answer), pager_of, Pager, EndedEarly, with_value, origin_of, is_token,
+digest_of.
 
 Pure: a pager changes a request, and reads an answer. A place is JSON: it stands in resume points.
 """
@@ -12,16 +13,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-import msgspec
-
 from syncd.sdk import JSON, CursorExpired, ProtocolError
 from syncd.sdk.http import httpx
 
 from .links import links_of
+from .numerals import encoded, is_sound
 from .paths import Path
 from .plan import ByCursor, ByOffset, ByPage, Pagination
 
-__all__ = ["Ask", "EndedEarly", "Pager", "Place", "Seen", "digest_of", "origin_of", "pager_of", "with_value"]
+__all__ = [
+    "Ask",
+    "EndedEarly",
+    "Pager",
+    "Place",
+    "Seen",
+    "digest_of",
+    "is_token",
+    "origin_of",
+    "pager_of",
+    "with_value",
+]
 
 Place = dict[str, JSON]
 
@@ -198,7 +209,7 @@ class _Cursors(Pager):
         cursor = self._path.first(seen.answer)
         if cursor in (None, "") and self._more is None:
             return None
-        if not isinstance(cursor, str | int) or isinstance(cursor, bool) or cursor == "":
+        if not is_token(cursor):
             raise ProtocolError(f"the answer's {self._path.text} is no cursor")
         if cursor == place.get("cursor"):
             raise ProtocolError("the page leads to itself")
@@ -292,6 +303,11 @@ def _flag(path: Path, answer: Any) -> bool:
     return found
 
 
+def is_token(value: Any) -> bool:
+    """Whether it is what an API may want back, as a cursor or a sync token."""
+    return type(value) is int or (isinstance(value, str) and value != "" and is_sound(value))
+
+
 def digest_of(value: Any) -> str:
     """A short digest of JSON, whatever the order of its keys."""
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:12]
+    return hashlib.sha256(encoded(value)).hexdigest()[:12]

@@ -17,7 +17,7 @@ from syncd.sdk.http import httpx
 
 from .answers import date_of
 from .moments import written
-from .paging import Place, digest_of
+from .paging import Place, digest_of, is_token
 from .paths import Path
 from .plan import ModifiedSince, StreamPlan, SyncToken
 
@@ -100,7 +100,7 @@ class Progress:
         """Where the next delta round starts. Raises ProtocolError if the last page has no sync token."""
         if self.rule.token is not None:
             token = Path(self.rule.token.path).first(answer)
-            if not isinstance(token, str | int) or isinstance(token, bool) or token == "":
+            if not is_token(token):
                 raise ProtocolError(f"the last page has no sync token at {self.rule.token.path!r}")
             return {"v": _VERSION, "for": self.rule.made_for, "token": token}
         if self.rule.since is None:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from syncd.sdk import Blob, Item, Record, Reject, Tombstone
 
 from .conditions import Condition
 from .moments import moment, written
+from .numerals import encoded, is_sound
 from .paths import Path
 from .plan import Listing, StreamPlan, Texts
 from .summaries import Summary
@@ -48,17 +47,20 @@ class Shape:
     def read(self, entry: Any) -> Read:
         """One entry. What cannot be read is a Reject, with its id where it has one."""
         source_id = self.ids.of(entry)
+        try:
+            data = encoded(entry)
+        except ValueError as error:
+            reason = "an entry without an id" if source_id is None else f"an entry with {error}"
+            return Read(Reject(reason, source_id))
         if source_id is None:
-            return Read(Reject("an entry without an id", data=_shown(entry)))
-        if not _storable(entry):
-            return Read(Reject("an entry with broken text", source_id))
+            return Read(Reject("an entry without an id", data=data))
         if self._deleted is not None and self._deleted.holds(entry):
             changed = self._changed(entry)
             return Read(Tombstone(source_id) if self._reports else None, None if isinstance(changed, str) else changed)
         changed = self._changed(entry)
         if isinstance(changed, str):
-            return Read(Reject(changed, source_id, data=entry))
-        return Read(self._record(source_id, entry, changed), changed)
+            return Read(Reject(changed, source_id, data))
+        return Read(self._record(source_id, entry, data, changed), changed)
 
     def gone(self, answer: Any) -> list[Item]:
         """The deletions that an answer lists beside its entries."""
@@ -68,11 +70,11 @@ class Shape:
         ids = [_text(value) for value in found]
         return [Tombstone(one) if one else Reject("a deletion without an id", data=None) for one in ids]
 
-    def _record(self, source_id: str, entry: dict[str, Any], changed: float | None) -> Record:
+    def _record(self, source_id: str, entry: dict[str, Any], data: bytes, changed: float | None) -> Record:
         modified = None if changed is None else moment(changed)
         return Record(
             source_id,
-            entry,
+            data,
             summary=self._summary.of(entry) if self._summary else None,
             etag=_text(self._etag.first(entry)) if self._etag else None,
             modified_at=modified,
@@ -172,16 +174,4 @@ def _text(value: Any) -> str | None:
     """A text or a number as text; None for everything else, and for text that nobody can write down."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) and value and _storable(value) else None
-
-
-def _storable(value: Any) -> bool:
-    try:
-        msgspec.json.encode(value)
-    except (UnicodeEncodeError, RecursionError, TypeError, ValueError):
-        return False
-    return True
-
-
-def _shown(entry: Any) -> Any:
-    return entry if _storable(entry) else None
+    return value if isinstance(value, str) and value and is_sound(value) else None

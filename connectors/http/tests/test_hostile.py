@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from syncd_http.paths import Path, path_problem
 from syncd_http.templates import filled_path
 
-from syncd.sdk import ContentUnavailable, Forbidden, ProtocolError, RateLimited, Record, Reject
+from syncd.sdk import Account, ContentUnavailable, Forbidden, ProtocolError, RateLimited, Record, Reject
 
 from .desk import ROOT, Desk, secret
 
@@ -162,6 +163,20 @@ async def test_ids_of_accounts_are_quoted_too() -> None:
     assert desk.asked[0].url.raw_path.decode() == "/v1/people/a%2F1/things?who=ana%40acme.example"
 
 
+async def test_an_address_in_a_header_may_be_of_any_language_and_is_one_line() -> None:
+    things = {**THINGS, "headers": {"X-User": "{account.address}"}}
+    desk = Desk({"things": things}, {"/v1/things": {"items": []}})
+    reader: Any = desk.stream()
+    for address, sent in (("j\u00fcrgen@x.example", "jürgen@x.example"), (" ana@x.example", "ana@x.example")):
+        ctx = replace(desk.context(), account=Account("1", address))
+        [_ async for _ in reader.pages(ctx)]
+        assert dict(desk.asked[-1].headers.raw)[b"X-User"] == sent.encode()
+    for address in ("ana@x.example\r\nX-Admin: 1", "a\ud800@x.example"):
+        with pytest.raises(ProtocolError, match="cannot stand in the header X-User"):
+            [_ async for _ in reader.pages(replace(desk.context(), account=Account("1", address)))]
+    assert len(desk.asked) == 2
+
+
 def test_braces_in_a_value_are_not_filled_again() -> None:
     assert filled_path("/a/{one}/{two}", {"one": "{two}", "two": "x"}) == "/a/%7Btwo%7D/x"
 
@@ -248,6 +263,34 @@ async def test_one_bad_entry_does_not_harm_the_others() -> None:
     items = await desk.items()
     assert [type(item) for item in items] == [Record, Reject, Reject, Reject, Reject, Record]
     assert items[1].source_id == "2"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b'"\xff"', "broken text"), (b'{"\xc3": 1}', "broken text"), (b'"\\ud800"', "broken text"),
+        (b"1e999", "out of range"), (b"[-1e999]", "out of range"), (b"9" * 6000, "out of range"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("beside", [b"1.5", b'"\\ud800"'])
+async def test_what_cannot_be_read_of_one_entry_is_its_own_trouble(value: bytes, reason: str, beside: bytes) -> None:
+    body = b'{"items": [{"id": 1, "a": %s}, {"id": 2}], "total": %s}' % (value, beside)
+    items = await Desk({"things": THINGS}, {"/v1/things": httpx.Response(200, content=body)}).items()
+    assert [(type(item), item.source_id) for item in items] == [(Reject, "1"), (Record, "2")]
+    assert reason in items[0].reason
+
+
+@pytest.mark.parametrize("body", [b'{"items": [NaN]}', b'{"items": [', b"\xff\xfe{", b'{"items": [\xff]}', b"[" * 5000])
+async def test_what_is_not_json_at_all_fails(body: bytes) -> None:
+    with pytest.raises(ProtocolError, match="not JSON"):
+        await Desk({"things": THINGS}, {"/v1/things": httpx.Response(200, content=body)}).items()
+
+
+@pytest.mark.parametrize("way", [{"cursor": {"path": "next", "param": "at"}}, {"next_link": {"path": "next"}}])
+async def test_a_next_page_in_broken_text_is_an_error(way: Any) -> None:
+    answers = {"/v1/things": httpx.Response(200, content=b'{"items": [{"id": 1}], "next": "a\xff"}')}
+    with pytest.raises(ProtocolError):
+        await Desk({"things": {**THINGS, "pagination": way}}, answers).items()
 
 
 @pytest.mark.parametrize("answer", [{}, {"items": None}, {"items": {}}, {"items": "x"}, [], None, 7])

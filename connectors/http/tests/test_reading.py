@@ -1,5 +1,6 @@
 """Paging, changes, deletions, single items, summaries and pace: what answers turn into."""
 
+import json
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -169,9 +170,10 @@ async def test_entries_that_say_they_are_deleted_are_tombstones_where_changes_ar
 
 async def test_a_last_page_without_its_sync_token_is_an_error() -> None:
     things = {**THINGS, "incremental": {"sync_token": {"param": "token", "path": "token"}}}
-    for token in (None, "", [], True):
+    for token in (None, "", [], True, "a\ud800"):
+        body = json.dumps({"items": [], "token": token})
         with pytest.raises(ProtocolError, match="no sync token"):
-            await Desk({"things": things}, Api({"items": [], "token": token})).pages()
+            await Desk({"things": things}, Api(httpx.Response(200, content=body))).pages()
 
 
 async def test_a_sync_token_is_sent_with_every_page_of_a_delta_round() -> None:
@@ -236,7 +238,7 @@ async def test_listed_items_may_be_replaced_by_their_details() -> None:
     things = {**THINGS, "detail": {"path": "/things/{id}", "hydrate": True}}
     desk = Desk({"things": things}, {"/v1/things": {"items": [{"id": 1}]}, "/v1/things/1": {"id": 1, "text": "whole"}})
     [record] = await desk.items()
-    assert record.data == {"id": 1, "text": "whole"}
+    assert json.loads(record.data) == {"id": 1, "text": "whole"}
 
 
 async def test_an_id_may_have_several_parts() -> None:
@@ -254,6 +256,24 @@ async def test_ids_of_other_parts_are_other_ids() -> None:
     assert len(set(found)) == len(pairs)
     assert found[0] == "p\\:q:r"
     assert found[-1] == "a:b"
+
+
+async def test_numbers_keep_all_their_digits() -> None:
+    said = '"a":0.1234567890123456789012,"b":123456789012345678901234567890,"c":1e-999,"d":1.5'
+    things = {**THINGS, "modified": "e", "incremental": {"modified_since": {"param": "since"}}}
+    entries = [f'{{{said},"e":{1777896000 + place},"id":{2**80 + place}}}' for place in (0, 1)]
+    desk = Desk({"things": things}, Api(httpx.Response(200, content=f'{{"items":[{",".join(entries)}]}}')))
+    records = await desk.items()
+    assert [record.data.decode() for record in records] == entries
+    assert ids(records) == [str(2**80), str(2**80 + 1)]
+
+
+async def test_a_change_in_the_last_digit_within_the_overlap_is_a_change() -> None:
+    bodies = [f'{{"items":[{{"id":1,"at":1777896000,"a":0.12345678901234567890{digit}}}]}}' for digit in (1, 1, 2)]
+    desk = Desk({"things": SINCE}, Api(*[httpx.Response(200, content=body) for body in bodies]))
+    bookmark = (await desk.pages())[-1].bookmark
+    assert await desk.items(cursor=bookmark, scan=DELTA) == []
+    assert ids(await desk.items(cursor=bookmark, scan=DELTA)) == ["1"]
 
 
 async def test_ids_of_two_kinds_make_no_sense() -> None:
