@@ -16,6 +16,10 @@ __all__ = ["problems_of"]
 
 Problem = tuple[tuple[str | int, ...], str]
 _SECRET = re.compile(r"(?i)authorization|cookie|secret|passw|token|api[-_]?key|^key$|credential")
+_SECRET_INSIDE = re.compile(  # of a body or a form, where `key`, `token_type` or `cookies` may well be something else
+    r"(?i)(authorization|secret|passw(or)?d|passphrase|token|(api|access|private)[-_]?key|credentials?)$"
+)
+_REFER = "looks like a secret: it must be a reference such as ${env:SOME_SECRET}"
 _ACCOUNT = ("account.id", "account.address")
 _LISTING_PATHS = ("records",)
 _STREAM_PATHS = ("id", "modified", "etag", "name", "folder", "deleted_ids", "volatile")
@@ -31,6 +35,9 @@ def problems_of(settings: Mapping[str, Any]) -> Iterator[Problem]:
         yield (), str(error)
         return
     yield from _headers(("headers",), plan.headers)
+    if plan.auth.oauth2 is not None:
+        for inside in _secrets(plan.auth.oauth2.params):
+            yield ("auth", "oauth2", "params", *inside), _REFER
     if plan.accounts is not None:
         yield from _listing(("accounts",), plan.accounts, ())
         yield from _json_paths(("accounts",), plan.accounts, _ACCOUNT_PATHS)
@@ -75,13 +82,31 @@ def _listing(here: tuple[str, ...], one: Listing, known: tuple[str, ...]) -> Ite
             yield (*here, "params", name), "looks like a secret: it belongs into auth.query, as a reference"
     if one.body is not None and one.method == "GET":
         yield (*here, "body"), "is for method: POST only"
+    for place in _secrets(one.body):
+        if ".".join(map(str, place)) not in _paging_params(one):
+            yield (*here, "body", *place), _REFER
     yield from _json_paths(here, one, _LISTING_PATHS)
     yield from _pagination((*here, "pagination"), one)
 
 
+def _secrets(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where texts are written out that are secrets by their names."""
+    children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        if isinstance(key, str) and _SECRET_INSIDE.search(key) and _written_out(child):
+            yield (*place, key)
+        yield from _secrets(child, (*place, key))
+
+
+def _written_out(value: Any) -> bool:
+    """Whether it is a text of the YAML itself: what a reference gave is of another type, or still a reference."""
+    return type(value) is str and bool(value) and not _open(value) and not names_in(value, whole=True)
+
+
 def _paging_params(one: Listing) -> set[str]:
     cursor = one.pagination.cursor
-    return {cursor.param} if cursor is not None else set()
+    token = one.incremental.sync_token if isinstance(one, StreamPlan) else None
+    return {by.param for by in (cursor, token) if by is not None}
 
 
 def _pagination(here: tuple[str, ...], one: Listing) -> Iterator[Problem]:

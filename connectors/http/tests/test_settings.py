@@ -42,6 +42,14 @@ WRONG = {
         "crm", "          records: data", "          params: {api_key: abc}\n          records: data",
         "belongs into auth.query, as a reference",
     ),
+    "a secret in a token request": (
+        "crm", "client_id: syncd\n", "client_id: syncd\n          params: {audience: crm, token_type: x, password: hunter2}\n",
+        "'settings.auth.oauth2.params.password' of connection 'crm' looks like a secret: it must be a reference",
+    ),
+    "a secret in a body": (
+        "chat", "body: {page: {limit: 200}}", "body: {page: {limit: 200}, login: [{apiKey: hunter2}]}",
+        "apiKey' of connection 'chat' looks like a secret: it must be a reference",
+    ),
     "two ways to sign in": ("documents", "        bearer: ${env:DOCS_TOKEN}", "        bearer: ${env:DOCS_TOKEN}\n        query: {name: k, value: \"${env:DOCS_TOKEN}\"}",
         "must be exactly one of bearer, basic, header, query, oauth2"),
     "two ways of paging": (
@@ -126,6 +134,19 @@ def test_a_setting_may_be_a_reference(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found_in(text, tmp_path, check_values=False) == []
     monkeypatch.setenv("CRM_ROOT", "https://crm.example")
     assert found_in(text, tmp_path) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_body_or_a_token_request_may_refer_to_a_secret(
+    known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if known:
+        monkeypatch.setenv("SOME", "hunter2")
+    body = "body: {page: {limit: 200}, sync_token: first, access_token: '${env:SOME}', user_token: '{account.id}', key: id}"
+    text = blocks()["chat"].replace("body: {page: {limit: 200}}", body)
+    assert found_in(text, tmp_path, check_values=known) == []
+    params = "client_id: syncd\n          params: {token_type: bearer, password: '${env:SOME}'}\n"
+    assert found_in(blocks()["crm"].replace("client_id: syncd\n", params), tmp_path, check_values=known) == []
 
 
 def test_options_of_a_described_stream_are_checked(tmp_path: Path) -> None:
