@@ -12,10 +12,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, 
 from typing import Any, TypeVar
 
 from syncd.engine.alive import lively
+from syncd.engine.chain import Stopped
 from syncd.engine.client import TooLong
 from syncd.engine.policy import as_error, describe
 from syncd.engine.ports import Content, ContentState, Counts, OpenRound, Retry, RunError, StaleRound
-from syncd.engine.work import Job, client_of, each
+from syncd.engine.work import FINISH, Job, client_of, each, unless_stopped
 from syncd.sdk import (
     AuthFailed,
     Blob,
@@ -83,7 +84,9 @@ class Fetcher:
         """Try once more what could not be had in earlier runs; gives what that counts."""
         run, total = self._job.run, Counts()
         for retry in retries:
-            content = await self.fetch(retry.source_id, retry.blob)
+            if run.stop:
+                raise Stopped
+            content = await unless_stopped(self.fetch(retry.source_id, retry.blob), run.stop, FINISH)
             total.add(await run.store.settle_retry(run.run, retry, self._job.work.spec, content, run.clock.now()))
         return total
 

@@ -82,6 +82,9 @@ class Busy(Exception):
         self.run = run
 
 
+RETRIES = 1000  # contents of one account's stream that one run tries again
+
+
 class NotListed(LookupError):
     """What stands under a partition's number in the store is not that partition: it is gone, or another's by now."""
 

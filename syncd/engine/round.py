@@ -29,7 +29,7 @@ from syncd.engine.ports import (
 )
 from syncd.engine.stop import to_its_end
 from syncd.engine.watch import folder_of
-from syncd.engine.work import Job, Outcome, RoundOutcome, client_of, pause, unless_stopped
+from syncd.engine.work import FINISH, Job, Outcome, RoundOutcome, client_of, pause, unless_stopped
 from syncd.sdk import (
     DELTA,
     FULL,
@@ -45,13 +45,16 @@ from syncd.sdk import (
     SyncdError,
     Tombstone,
 )
-from syncd.sdk.errors import Next
+from syncd.sdk.errors import LONGEST_WAIT, Next
 
 __all__ = ["RESUME_FOR", "NotDue", "plan_round", "run_round"]
 
 RESUME_FOR = timedelta(days=7)  # a full round cut longer ago starts over: too much has changed since
-FINISH = 10.0  # seconds that the contents of a page in hand have left once the run is to stop
 THROTTLES = 20  # in a row, without progress, that give no time: then the partition is left alone for a while
+
+
+AHEAD = timedelta(days=1)  # a moment so far ahead was stored by a clock that was wrong
+FARTHEST = timedelta(seconds=LONGEST_WAIT) + AHEAD  # no provider's wait reaches beyond
 
 
 class NotDue(Exception):
@@ -99,7 +102,7 @@ def plan_round(
 
 def _is_old(full_at: datetime | None, now: datetime, *every: timedelta | None) -> bool:
     limits = [limit for limit in every if limit is not None]
-    return full_at is None or (bool(limits) and now - full_at >= min(limits))
+    return full_at is None or full_at - now > AHEAD or (bool(limits) and now - full_at >= min(limits))
 
 
 def _goes_on(
@@ -181,7 +184,7 @@ class _Reader:
 
     def _plan(self, state: PartitionState) -> RoundPlan:
         run, now = self.job.run, self.job.run.clock.now()
-        if state.due_at is not None and state.due_at > now:
+        if state.due_at is not None and now < state.due_at <= now + FARTHEST:
             raise NotDue(state.due_at)
         self.had_records = state.live_records
         plan = plan_round(state, self.job.work.spec, now, self.job.full, run.sync.full_every, run.began_at)
@@ -328,7 +331,7 @@ class _Reader:
             case Next.RETRY:
                 self.failing_since = now if self.failing_since is None else self.failing_since
                 await pause(decision.wait or 0.0, run.clock, run.stop)
-                return None
+                return await self._again(rnd)
             case Next.FULL_ROUND:
                 self.restarts += 1
                 await self._give_back(rnd, RoundEnd.EXPIRED)
@@ -365,7 +368,15 @@ class _Reader:
         except TooLong as too_long:
             await self._defer(rnd, too_long)
             return True
-        return None
+        return await self._again(rnd)
+
+    async def _again(self, rnd: OpenRound) -> bool | None:
+        """Go on where the round stands. A full one that begins its listing anew becomes another round: what the first try
+        has seen may be gone, and the second one's bookmark does not tell of it any more."""
+        if rnd.plan.scan is not FULL or self.cursor is not None or not self.result.pages:
+            return None
+        await self._give_back(rnd, RoundEnd.CANCELLED)
+        return False
 
     async def _defer(self, rnd: OpenRound, error: RateLimited) -> None:
         until = self.job.run.clock.now() + timedelta(seconds=error.retry_after or LONGEST_BACKOFF)

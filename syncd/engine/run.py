@@ -20,7 +20,7 @@ from syncd.engine.imports import import_if_due
 from syncd.engine.ledger import Ledger, finish
 from syncd.engine.log import about, logger
 from syncd.engine.policy import describe
-from syncd.engine.ports import AccountRow, Leftovers, PartitionRow, Retry
+from syncd.engine.ports import RETRIES, AccountRow, Leftovers, PartitionRow, Retry
 from syncd.engine.report import AUTH, SHUTDOWN, RunReport, RunRequest
 from syncd.engine.round import run_round
 from syncd.engine.settle import Look, settle_stream
@@ -45,6 +45,7 @@ class _Stream:
     waiting: int
     complete: bool = True
     unsettled: set[int] = field(default_factory=set)
+    deleted: dict[int, int] = field(default_factory=dict)  # by account: the brake is for a run, not for a settling
     offers: dict[str, tuple[Partition, list[int]]] = field(default_factory=dict)
     late: dict[int, "_Part"] = field(default_factory=dict)  # accounts that wait for shared partitions
 
@@ -256,7 +257,14 @@ class Run:
 
     async def _retries(self, part: _Part) -> None:
         run = self._work
-        for retry in await run.store.retries(part.stream.work.spec, part.account.id, run.clock.now()):
+        waiting = await run.store.retries(part.stream.work.spec, part.account.id, run.clock.now())
+        if len(waiting) == RETRIES:
+            self._ledger.trouble = True
+            late = SyncdError(
+                f"{RETRIES} contents are tried again in this run, and more are waiting", code="SYN-CONTENT-002"
+            )
+            self._ledger.errors.append(describe(late, stream=part.stream.name, account=part.account.label))
+        for retry in waiting:
             part.retries.setdefault(retry.partition.id, []).append(retry)
 
     async def _shared(self, stream: _Stream) -> None:
@@ -386,7 +394,9 @@ class Run:
         stream, account = part.stream, part.account
         rows = {number: row.partition for number, row in part.through.items()}
         try:
-            counts = await settle_stream(self._work, stream.work, account, rows, self._look(part))
+            before = stream.deleted.get(account.id, 0)
+            counts = await settle_stream(self._work, stream.work, account, rows, self._look(part), before)
+            stream.deleted[account.id] = before + counts.deleted
         except Stopped:
             return RoundOutcome(Outcome.CANCELLED)
         except Refused as refused:

@@ -57,9 +57,9 @@ class Answers:
 
 
 def decide(
-    view: SettleView, max_delete: MaxDelete, *, final: bool = True, answers: Answers | None = None
+    view: SettleView, max_delete: MaxDelete, *, final: bool = True, answers: Answers | None = None, before: int = 0
 ) -> SettlePlan:
-    """What to delete, to hold, and to look at again.
+    """What to delete, to hold, and to look at again. `before`: what this run has deleted of this account's stream already.
 
     While something is to be looked at again and this is not the `final` question, nothing is decided: the brake must
     see all deletions of a run at once. With `answers` nothing needs a second look: the provider has been asked.
@@ -77,7 +77,7 @@ def decide(
     ids = tuple(one.record_id for one in confirmed)
     held_again = [one for one in view.pending if one.state is PendingState.HELD and one.run == view.run]
     stopped = [*confirmed, *held_again]
-    if brake(len(stopped), view.live, max_delete, empty=any(one.empty_listing for one in stopped)):
+    if brake(len(stopped) + before, view.live + before, max_delete, empty=any(one.empty_listing for one in stopped)):
         return SettlePlan(hold=ids, withdraw=alive, look_again=looks)
     return SettlePlan(delete=ids, withdraw=alive, look_again=looks)
 
@@ -107,29 +107,39 @@ def brake(proposals: int, live: int, max_delete: MaxDelete, *, empty: bool) -> b
 
 
 async def settle_stream(
-    run: RunWork, work: StreamWork, account: AccountRow, partitions: Mapping[int, Partition], look: Look
+    run: RunWork,
+    work: StreamWork,
+    account: AccountRow,
+    partitions: Mapping[int, Partition],
+    look: Look,
+    before: int = 0,
 ) -> Counts:
-    """Settle one account's stream; `look` reads a partition again and says whether that went well.
+    """Settle one account's stream, of which this run has deleted `before` already; `look` reads a partition again and says whether that went well.
 
     Raises Refused where `get` has no answer, and Stopped: the proposals stay open then.
     """
     if work.stream.can_get:
-        return await _settle_by_get(run, work, account, partitions, look)
+        return await _settle_by_get(run, work, account, partitions, look, before)
     total = Counts()
     for turn in range(LOOKS + 1):
         final = turn == LOOKS or bool(run.stop)
-        outcome = await _ask(run, work, account.id, final)
+        outcome = await _ask(run, work, account.id, final, before)
         total.add(outcome.counts)
         if final or not outcome.look_again:
             return total
         if not await _look(outcome.look_again, look):
-            total.add((await _ask(run, work, account.id, True)).counts)
+            total.add((await _ask(run, work, account.id, True, before)).counts)
             return total
     return total
 
 
 async def _settle_by_get(
-    run: RunWork, work: StreamWork, account: AccountRow, partitions: Mapping[int, Partition], look: Look
+    run: RunWork,
+    work: StreamWork,
+    account: AccountRow,
+    partitions: Mapping[int, Partition],
+    look: Look,
+    before: int,
 ) -> Counts:
     """The provider itself is asked about every proposed deletion, outside of any transaction.
 
@@ -153,7 +163,7 @@ async def _settle_by_get(
     for partition_id, partition in partitions.items():
         if partition.id in answers.elsewhere and not run.stop:
             await look(partition_id, Scan.FULL)
-    question = partial(decide, max_delete=run.sync.max_delete, answers=answers)
+    question = partial(decide, max_delete=run.sync.max_delete, answers=answers, before=before)
     return (await run.store.settle(run.run, work.spec, account.id, run.clock.now(), question)).counts
 
 
@@ -184,8 +194,8 @@ async def _get(
     answers.add(await ask(run, ctx, question, stream=work.name, account=account.label))
 
 
-async def _ask(run: RunWork, work: StreamWork, account_id: int, final: bool) -> SettleOutcome:
-    question = partial(decide, max_delete=run.sync.max_delete, final=final)
+async def _ask(run: RunWork, work: StreamWork, account_id: int, final: bool, before: int) -> SettleOutcome:
+    question = partial(decide, max_delete=run.sync.max_delete, final=final, before=before)
     return await run.store.settle(run.run, work.spec, account_id, run.clock.now(), question)
 
 

@@ -44,6 +44,8 @@ __all__ = [
     "unless_stopped",
 ]
 
+FINISH = 10.0  # seconds that contents in hand have left once the run is to stop
+
 T = TypeVar("T")
 
 

@@ -33,7 +33,6 @@ class Owners:
         self._lock = threading.Lock()
         self._id: str | None = None
         self._file = -1
-        self._known = False
 
     @property
     def id(self) -> str:
@@ -53,16 +52,17 @@ class Owners:
         return name
 
     def register(self, tx: Tx, now: datetime) -> str:
-        """Make this process known in the database, once, before it holds anything there."""
+        """Make this process known in the database, before it holds anything there.
+
+        Each time: a transaction that is rolled back takes the row along, and others would take this process for dead.
+        """
         owner = self.id
-        if not self._known:
-            values = (owner, self._place, os.getpid(), micros(now), micros(now))
-            tx.run(
-                "INSERT INTO owner (id, place, pid, started_at, heartbeat_at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO NOTHING",
-                values,
-            )
-            self._known = True
+        values = (owner, self._place, os.getpid(), micros(now), micros(now))
+        tx.run(
+            "INSERT INTO owner (id, place, pid, started_at, heartbeat_at) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO NOTHING",
+            values,
+        )
         return owner
 
     def heartbeat(self, tx: Tx, now: datetime) -> None:

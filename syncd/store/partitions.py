@@ -121,7 +121,8 @@ def _keep(
         tx.run("UPDATE partition SET missed = FALSE WHERE id = ?", (key,))
     if gone_at is not None:
         pending.drop_vanished(tx, key, run)
-        tx.run("UPDATE partition SET gone_at = NULL WHERE id = ?", (key,))
+        # its records may have been deleted meanwhile, which its cursor knows nothing of
+        tx.run(f"UPDATE partition SET gone_at = NULL, full_due = TRUE, {FORGET_PLACE} WHERE id = ?", (key,))  # noqa: S608
     if account_id != before:
         sql = f"UPDATE partition SET account_id = ?, full_due = TRUE, fence = fence + 1, {FORGET_PLACE} WHERE id = ?"  # noqa: S608
         tx.run(sql, (account_id, key))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from syncd.engine.ports import Content, ContentState, Counts, PartitionRow, Retry, StreamSpec
+from syncd.engine.ports import RETRIES, Content, ContentState, Counts, PartitionRow, Retry, StreamSpec
 from syncd.sdk import Blob, Partition
 
 from . import ledger
@@ -20,7 +20,6 @@ from .values import dumps, loads, micros, storable
 
 __all__ = ["settle", "waiting"]
 
-MOST = 1000  # of one account's stream in one run
 FIND = (
     "SELECT r.id, y.blob, r.stream_id, r.scope FROM record r JOIN payload y ON y.record_id = r.id"
     " WHERE r.partition_id = ? AND r.source_id = ? AND r.state <> ?"
@@ -35,7 +34,7 @@ def waiting(tx: Tx, spec: StreamSpec, account_id: int) -> list[Retry]:
         " FROM content_retry t JOIN partition p ON p.id = t.partition_id"
         " WHERE p.account_id = ? AND p.stream_id = ? AND p.gone_at IS NULL AND NOT p.excluded"
         " ORDER BY t.attempts, p.id, t.source_id LIMIT ?",
-        (account_id, stream, MOST),
+        (account_id, stream, RETRIES),
     )
     return [_retry(tx, row) for row in rows]
 

@@ -57,7 +57,7 @@ def move_on(work: Work, page: Page, resume: bytes | None, bookmark: bytes | None
         _advance(work, resume, listed, unproven, window)
         return False
     empty = False
-    if work.full:
+    if work.full and work.place[4] == work.rnd.id:  # after a reset it is not known what the round has seen
         all_listed, all_unproven = work.place[7] + listed, bool(work.place[8]) or unproven
         empty = _sweep(work, all_listed, all_unproven, window or work.place[9])
     _complete(work, bookmark)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from syncd.sdk import (
     Account,
     AccountGone,
     AuthFailed,
+    Blob,
     Context,
     CursorExpired,
     Forbidden,
@@ -917,3 +919,150 @@ async def test_rows_that_a_purge_numbers_anew_are_not_taken_for_others(
         for stream in ("items", "notes"):
             found = {row["account"]: key for key, row in b.records(stream).items()}
             assert found == {"ann@acme.example": f"u1 {stream}", "bob@acme.example": f"u2 {stream}"}
+
+
+# -- what is not deleted, and what is not kept
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_partition_that_comes_back_is_read_whole(tmp_path: Path, shared: bool) -> None:
+    world = boxes()
+    world.place("boxes", partition="own").put("x", "y")
+    other = world.share("boxes", "S", "u1") if shared else world.place("boxes", partition="other")
+    other.put("a", "b", "c")
+    places, sees = dict(world.places), {"u1": set(world.sees.get("u1", ()))}
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        world.sees["u1"].clear() if shared else world.places.pop(("boxes", "u1", "other"))
+        assert (await b.run()).counts.deleted == 3
+        world.places.update(places)
+        world.sees.update(sees)
+        report = await b.run()
+        assert (str(report.status), report.counts.new) == ("completed", 3)
+        assert set(b.records("boxes")) == {"a", "b", "c", "x", "y"}
+
+
+async def test_a_reset_in_a_full_round_takes_its_sweep_away(tmp_path: Path) -> None:
+    world = World()
+    place = world.place("items")
+    place.put("a", "b", "c", "d")
+    async with bench(world, tmp_path) as b:
+        await b.run()
+
+        async def pages(ctx: Context) -> AsyncIterator[Page]:
+            yield Page([Record("a", {"id": "a"})], resume=1)
+            await b.store.reset("acme", ["items"], None)
+            yield Page([Record("b", {"id": "b"}), Reject("garbled")], resume=2)  # it may have been c
+            yield Page([Record("d", {"id": "d"})], last=True, bookmark=[0, 0, 0])
+
+        place.pages = pages
+        await b.run(full=True)
+        assert set(b.records()) == {"a", "b", "c", "d"}
+        place.pages = None
+        await b.run()
+        assert place.rounds[-1][0] == "full"
+
+
+async def test_the_brake_sees_all_deletions_of_a_run(tmp_path: Path) -> None:
+    class Asked(PartedStream):
+        async def get(self, ctx: Context, ids: Sequence[str]) -> AsyncIterator[Record | Tombstone | Reject]:
+            for key in ids:
+                yield Tombstone(key)
+
+    world = World(BOXES, kinds={"boxes": Asked})
+    own, drive = world.place("boxes", partition="own"), world.share("boxes", "S", "u1")
+    own.put(*letters(100))
+    drive.put(*[f"s{n}" for n in range(22)])
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        own.drop(*letters(30))  # 24.6 %
+        world.sees["u1"].clear()  # and 18 % more
+        report = await b.run()
+        assert (str(report.status), report.counts.deleted, report.counts.held) == ("held", 30, 22)
+
+
+@pytest.mark.parametrize("fault", [Transient("reset by peer"), RateLimited(retry_after=5)])
+async def test_what_only_the_first_try_of_a_listing_saw_is_not_kept_for_good(tmp_path: Path, fault: Exception) -> None:
+    world = World()
+    place = world.place("items")
+    place.put("a", "b", "x")
+    tries: list[int] = []
+
+    async def pages(ctx: Context) -> AsyncIterator[Page]:
+        tries.append(1)
+        if len(tries) == 1:
+            yield Page([Record("x", {"id": "x"})])
+            raise fault
+        yield Page([Record("a", {"id": "a"}), Record("b", {"id": "b"})], last=True, bookmark=[0, 0, 0])
+
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        place.pages = pages
+        report = await b.run(full=True)
+        assert (str(report.status), len(tries)) == ("completed", 2)
+        assert set(b.records()) == {"a", "b"}
+
+
+# -- contents that wait
+
+
+async def waiting(world: World, count: int) -> None:
+    place = world.place("items")
+    place.size = count
+    for key in letters(count):
+        place.put(key)
+        place.blobs[key] = Blob(key, "t")
+        world.contents[key] = ProtocolError("no")
+
+
+async def test_a_run_that_leaves_contents_for_the_next_one_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.store.retries.RETRIES", 5)
+    monkeypatch.setattr("syncd.engine.run.RETRIES", 5)
+    world = World()
+    await waiting(world, 8)
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        world.contents.update(dict.fromkeys(letters(8), b"c"))
+        ends = []
+        for _ in range(2):
+            b.later(hours=1)
+            report = await b.run()
+            ends.append((str(report.status), report.counts.updated, [error.code for error in report.errors]))
+        assert ends == [("partial", 5, ["SYN-CONTENT-002"]), ("completed", 3, [])]
+
+
+async def test_contents_that_wait_do_not_keep_a_run_from_ending(tmp_path: Path) -> None:
+    world = World()
+    await waiting(world, 20)
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        world.contents.update(dict.fromkeys(letters(20), b"c"))
+        b.later(hours=1)
+        world.fetched.clear()
+        handle = await b.executor.submit(RunRequest("nightly"))
+        await until(lambda: world.fetched)
+        handle.cancel()
+        report = await handle.report()
+        assert str(report.status) == "cancelled"
+        assert len(world.fetched) < 20
+
+
+# -- a clock that was wrong for a while
+
+
+async def test_moments_that_lie_ahead_do_not_hold_back_full_rounds_and_waits(tmp_path: Path) -> None:
+    world = World()
+    place = world.place("items")
+    place.put("a")
+    async with bench(world, tmp_path) as b:
+        b.later(days=365)
+        await b.run()
+        place.always = RateLimited(retry_after=3600)
+        await b.run()
+        place.always = None
+        b.clock.advance(-timedelta(days=365).total_seconds())
+        report = await b.run()
+        assert str(report.status) == "completed"
+        assert [scan for scan, _ in place.rounds] == ["full", "delta", "full"]
