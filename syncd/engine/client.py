@@ -27,6 +27,7 @@ from syncd.sdk.http import httpx
 
 __all__ = ["LARGEST", "Hub", "Meter", "PacedClient", "TooLong"]
 
+SHORTEST_WAIT = 1.0  # seconds: "later" without a time, or with one that is no wait, is backed off from
 LARGEST = 64 * 1024 * 1024  # bytes of a body that is not streamed
 REDIRECTS = 10
 TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=None)
@@ -325,8 +326,8 @@ class PacedClient(httpx.AsyncClient):
         """A wave of answers to what was sent before the first of them counts once."""
         self.hub.metrics.throttled(self.hub.connector, self.hub.connection)
         now = self.hub.clock.monotonic()
-        if error.retry_after is not None:
-            budget.block(now + max(0.0, error.retry_after))
+        if error.retry_after is not None and error.retry_after >= SHORTEST_WAIT:
+            budget.block(now + error.retry_after)
         elif sent_at is None or sent_at > budget.wave_at:
             budget.block(now + backoff(budget.throttled, self.hub.rng))
             budget.throttled += 1

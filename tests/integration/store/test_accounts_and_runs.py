@@ -275,3 +275,19 @@ def test_switches_change_one_by_one(desk: Any) -> None:
     assert desk.run(store.set_sync_state("a", enabled=None, paused=None)).paused is None
     with pytest.raises(TypeError):
         desk.run(store.set_sync_state("a", name="b"))
+
+
+def test_a_refused_start_does_not_make_a_living_process_unknown(desk: Any) -> None:
+    other, third = (open_store(desk.folder, desk.clock, keys=desk.keys) for _ in range(2))
+    start = ("contacts", "acme", Trigger.MANUAL, RunScope(), desk.now())
+    try:
+        desk.finish()
+        desk.run(desk.store.start_run(*start))
+        with pytest.raises(Busy):  # its first transaction, which is rolled back
+            desk.run(other.start_run(*start))
+        run = desk.run(other.start_run("another", *start[1:]))
+        desk.run(third.close_abandoned(desk.now()))
+        assert desk.run(third.get_run(run)).status is RunStatus.RUNNING
+    finally:
+        other.close()
+        third.close()

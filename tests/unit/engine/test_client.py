@@ -118,6 +118,14 @@ async def test_without_a_time_waits_double_with_jitter() -> None:
     assert len({round(gap / 2**n, 6) for n, gap in enumerate(gaps)}) == 4
 
 
+@pytest.mark.parametrize("header", ["0", "-5", "Thu, 01 Jan 1970 00:00:00 GMT"])
+async def test_a_time_that_is_no_wait_is_backed_off_from(header: str) -> None:
+    desk = Desk(answer(429, retry_after=header, date="Fri, 01 Jan 2027 00:00:00 GMT"))
+    with pytest.raises(TooLong):
+        await desk.view().get("https://api.test/x")
+    assert 5 <= len(desk.wire.times) <= 12
+
+
 async def test_waits_beyond_max_wait_are_given_up() -> None:
     desk = Desk(answer(429, retry_after="200"))
     with pytest.raises(TooLong) as caught:
