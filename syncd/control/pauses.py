@@ -94,10 +94,13 @@ class Pauses:
         for name, state in known.items():
             left = tuple(stream for stream in state.streams if (state.connection, stream) not in taken)
             has.setdefault(name, (state.connection or "", left))
+        new = {}
         for name, (connection, streams) in has.items():
             state = known.get(name) or SyncState(name)
             if state.streams != streams or (streams and state.connection != connection):
-                await self._parts.store.set_sync_state(name, connection=connection, streams=streams)
+                new[name] = (connection, streams)
+        if new:
+            await self._parts.store.remember_syncs(new)
 
     async def switch(self, sync: SyncConfig, on: bool) -> SyncState:
         """Say otherwise than the YAML, until it agrees."""

@@ -218,9 +218,10 @@ class Fetcher:
     def _failed(self, source_id: str, error: BaseException) -> Content:
         if isinstance(error, Transient) and error.exhausted:
             self._unreached += 1
-        mismatch = isinstance(error, SyncdError) and error.code == "SYN-CONTENT-003"
-        plugin = not isinstance(error, SyncdError)
-        code = "SYN-CONTENT-003" if mismatch else "SYN-PLUGIN-001" if plugin else "SYN-CONTENT-002"
+        code = "SYN-PLUGIN-001"
+        if isinstance(error, SyncdError):  # a code of its own says more
+            own = error.code == "SYN-CONTENT-003" or error.code != error.default_code
+            code = error.code if own else "SYN-CONTENT-002"
         entry = describe(error, code=code, source_id=source_id, **self._job.where)
         self.errors.append(entry)
         return Content(ContentState.FAILED, reason=entry.message, code=code)

@@ -45,6 +45,7 @@ class _Stream:
     waiting: int
     complete: bool = True
     unsettled: set[int] = field(default_factory=set)
+    lost: set[int] = field(default_factory=set)  # accounts that turned out not to have the service: they claim nothing
     deleted: dict[int, int] = field(default_factory=dict)  # by account: the brake is for a run, not for a settling
     offers: dict[str, tuple[Partition, list[int]]] = field(default_factory=dict)
     late: dict[int, "_Part"] = field(default_factory=dict)  # accounts that wait for shared partitions
@@ -240,6 +241,8 @@ class Run:
         """The partitions of this account's stream are not known: nothing of it is read, or concluded, in this run."""
         if found.outcome is not Outcome.GONE or part.stream.name not in part.account.unavailable:
             part.stream.complete = False  # who had no such service at the import already sees nothing of it either
+        if found.outcome is Outcome.GONE:
+            part.stream.lost.add(part.account.id)
         last = self._has_said(part.stream)
         result = RoundOutcome(found.outcome, found.error, state=found.state)
         await self._count(part, result)
@@ -314,10 +317,15 @@ class Run:
         return asked and stream.complete and not self._narrowed
 
     async def _sticky(self, stream: _Stream, offers: dict[Partition, list[int]]) -> dict[Partition, list[int]]:
-        """Where not everybody was heard, what somebody else has claimed stays his, and is left to a later run."""
+        """Where not everybody was heard, what somebody else has claimed stays his, and is left to a later run; unless he
+        has no such service any more: then somebody who lists it goes on."""
         known = await self._work.store.peek(stream.work.spec, 0, list(offers))
         claimed = {one.row.partition.id: one.row.account_id for one in known if one.row.id}
-        return {part: ids for part, ids in offers.items() if part.id not in claimed or claimed[part.id] in ids}
+        return {
+            part: ids
+            for part, ids in offers.items()
+            if part.id not in claimed or claimed[part.id] in ids or claimed[part.id] in stream.lost
+        }
 
     # -- partitions
 

@@ -1,12 +1,12 @@
 """Runtime switches of syncs: what a person or a run of failures has set, when each is due, and which streams it has.
 
-Public: SyncState, get, all_states, change, put_off.
+Public: SyncState, get, all_states, change, put_off, remember.
 
 State belongs to streams, a name only leads to it: so the streams that a sync had last are remembered (in `meta`), and a
 sync that goes on under another name is given what stands under the former one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from .database import Row, Tx
 from .values import dumps, loads, micros, moment
 
-__all__ = ["SyncState", "all_states", "change", "get", "put_off"]
+__all__ = ["SyncState", "all_states", "change", "get", "put_off", "remember"]
 
 COLUMNS = "name, enabled, paused, code, reason, since, failures, next_due_at"
 HAS = "sync:"  # and its name: the row of `meta` that remembers its streams
@@ -90,6 +90,12 @@ def _set(tx: Tx, name: str, columns: dict[str, Any]) -> None:
     values = [micros(value) if isinstance(value, datetime) else value for value in columns.values()]
     assignments = ", ".join(f"{column} = ?" for column in columns)
     tx.run(f"UPDATE sync_state SET {assignments} WHERE name = ?", (*values, name))  # noqa: S608
+
+
+def remember(tx: Tx, has: Mapping[str, tuple[str | None, Sequence[str]]]) -> None:
+    """The connection and streams of many syncs."""
+    for name, (connection, streams) in has.items():
+        _remember(tx, name, connection, streams)
 
 
 def _remember(tx: Tx, name: str, connection: str | None, streams: Sequence[str]) -> None:

@@ -437,6 +437,10 @@ class SqlStore:
         """Set some of SyncState's fields, leave the others."""
         return await self._write(lambda tx: states.change(tx, name, changes), durable=True)
 
+    async def remember_syncs(self, has: Mapping[str, tuple[str | None, Sequence[str]]]) -> None:
+        """What each sync covers: connection and streams. By that it is known again under another name."""
+        await self._write(lambda tx: states.remember(tx, has), durable=True)
+
     async def set_next_due(self, name: str, due: datetime | None) -> None:
         """Not worth a wait for the disk: a due time lost in a power cut is found again."""
         await self._write(lambda tx: states.change(tx, name, {"next_due_at": due}))

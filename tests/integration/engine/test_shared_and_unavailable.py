@@ -47,6 +47,24 @@ async def test_an_account_that_has_lost_its_service_since_the_import_proves_noth
         assert "t1" in b.records("boxes")
 
 
+async def test_what_somebody_has_claimed_who_lost_the_service_is_read_by_another_member(tmp_path: Path) -> None:
+    world = drives(3)
+    world.sees["u2"] = {"team"}
+    async with bench(world, tmp_path) as b:
+        await b.run()
+        world.listing_faults["boxes", "u1"] = AccountGone("none", state=NONE)
+        world.shared["boxes", "team"].put("t3")
+        report = await b.run()
+        assert (str(report.status), report.counts.deleted) == ("completed", 0)
+        assert set(b.records("boxes")) == {"a1", "t1", "t2", "t3"}
+        world.listing_faults["boxes", "u1"] = Forbidden(
+            "not today"
+        )  # he may have it still: no hand-over back and forth
+        world.shared["boxes", "team"].put("t4")
+        await b.run()
+        assert "t4" in b.records("boxes")
+
+
 async def test_a_partition_that_is_gone_and_cannot_be_heard_of_holds_back_no_deletion(tmp_path: Path) -> None:
     world = drives(2)
     lost = world.share("boxes", "lost", "u1")
