@@ -278,8 +278,8 @@ class Control:
         chosen = self.parts.streams(config, streams)
         await self._known_accounts(config.connection, accounts)
         sets = await self.parts.store.held_sets(config.connection, chosen, list(accounts) or None)
-        count = sum(one["count"] for one in sets)
-        return {"sync": sync, "count": count, "sets": sets, "shown": _digest(sets)}
+        count, shown = sum(one["count"] for one in sets), _digest(sets)
+        return {"sync": sync, "count": count, "sets": [_without_digest(one) for one in sets], "shown": shown}
 
     async def decide(
         self,
@@ -395,8 +395,12 @@ class Control:
 
 
 def _digest(sets: Sequence[Mapping[str, Any]]) -> str:
-    keys = [(one["stream"], one["account"], one["partition"], one["origin"], one["count"]) for one in sets]
+    keys = [(one["stream"], one["account"], one["partition"], one["origin"], one["digest"]) for one in sets]
     return hashlib.sha256(repr(sorted(keys)).encode()).hexdigest()[:16]
+
+
+def _without_digest(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in held.items() if key != "digest"}
 
 
 async def _in_thread(make: Callable[[], Iterator[T]], size: int = CHUNK) -> AsyncIterator[T]:

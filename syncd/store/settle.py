@@ -3,8 +3,11 @@
 Public: settle, held, held_sets, approve, reject.
 """
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from syncd.engine.ports import (
     Absence,
@@ -38,6 +41,10 @@ PARTITIONS = (
     " WHERE account_id = ? AND stream_id = ? ORDER BY id"
 )
 HOLD = "UPDATE pending_deletion SET state = 'held', ledger = ?, ledger_run = ? WHERE record_id IN ({})"
+NAMED = (
+    "SELECT d.record_id, r.source_id, d.partition_id, d.origin FROM pending_deletion d JOIN record r ON r.id = d.record_id"
+    " WHERE d.record_id IN ({})"
+)
 CHUNK = 1000
 EXAMPLES = 5
 
@@ -141,8 +148,12 @@ def held(tx: Tx, connection: str, streams: Sequence[str]) -> int:
 def held_sets(
     tx: Tx, connection: str, streams: Sequence[str] | None, accounts: Sequence[int] | None
 ) -> list[dict[str, object]]:
-    """Held deletions, grouped as a person decides on them, with a few examples each."""
+    """Held deletions, grouped as a person decides on them, with a few examples each.
+
+    `digest` stands for exactly the set's records, however many they are: two sets of one size are not the same.
+    """
     where, values = _scope(streams, accounts)
+    digests = _digests(tx, connection, streams, accounts)
     sql = (
         "SELECT s.name, a.label, p.source_id, p.title, d.origin, count(*), p.id, p.account_id, p.stream_id"
         f" {HELD_OF}{where} GROUP BY s.name, a.label, p.source_id, p.title, d.origin, p.id, p.account_id, p.stream_id"
@@ -157,6 +168,7 @@ def held_sets(
             "title": tx.cipher.open_text(title, TITLE, of_row("partition", partition)),
             "origin": origin,
             "count": count,
+            "digest": digests[partition, origin],
             "live": tx.value(live, (account, number)),
             "examples": _examples(tx, partition, origin),
         }
@@ -182,10 +194,21 @@ def _examples(tx: Tx, partition: int, origin: str) -> list[dict[str, object]]:
     ]
 
 
+def _digests(
+    tx: Tx, connection: str, streams: Sequence[str] | None, accounts: Sequence[int] | None
+) -> dict[tuple[int, str], str]:
+    """(partition, origin) → what stands for the records held there. By number and provider's id: a purge frees numbers."""
+    found: dict[tuple[int, str], Any] = defaultdict(hashlib.sha256)
+    for ids in _held_ids(tx, connection, streams, accounts):
+        for key, source_id, partition, origin in sorted(tx.within(NAMED, (), ids), key=lambda row: row[0]):
+            found[partition, origin].update(f"{key} {len(source_id)} {source_id} ".encode())
+    return {key: digest.hexdigest() for key, digest in found.items()}
+
+
 def _held_ids(
     tx: Tx, connection: str, streams: Sequence[str] | None, accounts: Sequence[int] | None
 ) -> Iterator[list[int]]:
-    """Chunks of held record ids; the consumer removes what it got."""
+    """Chunks of held record ids, ascending; the consumer may remove what it got."""
     where, values = _scope(streams, accounts)
     sql = f"SELECT d.record_id {HELD_OF}{where} AND d.record_id > ? ORDER BY d.record_id LIMIT {CHUNK}"
     last = 0

@@ -415,6 +415,19 @@ def test_held_sets_show_what_a_person_decides_on(desk: Any, record: Any) -> None
     assert desk.run(desk.store.held_sets("acme", None, ["bob@acme.example"])) == []
 
 
+def test_held_sets_of_one_size_with_other_records_have_other_digests(desk: Any, record: Any) -> None:
+    part = fill(desk, record, 4)
+    digests = []
+    for listed in (("r0", "r1"), ("r2", "r3"), ("r0", "r1")):
+        desk.full(part, *[record(key) for key in listed])
+        desk.settle(desk.hold_all)
+        (one,) = desk.run(desk.store.held_sets("acme", ["contacts"], None))
+        assert one["count"] == 2
+        digests.append(one["digest"])
+        desk.next_run()
+    assert digests[0] == digests[2] != digests[1]
+
+
 def test_approve_deletes_what_is_held_and_nothing_else(desk: Any, record: Any) -> None:
     part = fill(desk, record, 1200)
     desk.full(part, record("r0"), record("r1"))
