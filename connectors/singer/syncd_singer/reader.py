@@ -6,8 +6,10 @@ A place (resume point or bookmark) is {"state": the tap's state, "version": the 
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -44,6 +46,7 @@ PAGE_ITEMS = 500
 PAGE_BYTES = 4 * 1024 * 1024
 PAGE_SECONDS = 10.0  # a state that comes later than this after the last page ends a page: a slow tap gets on, too
 LARGEST_PLACE = 250 * 1024  # bytes of JSON; the engine's limit is 256 KiB
+SHORT = 16  # characters of a number: so many digits a float always holds
 DELETED = "_sdc_deleted_at"
 
 
@@ -148,7 +151,7 @@ class Reader:
 
     def _item(self, raw: bytes, keys: list[str]) -> Item:
         try:
-            record = msgspec.json.decode(raw)
+            record = _decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return Reject(f"a record that cannot be read: {error}", data=_shown(raw))
         if not isinstance(record, dict):
@@ -163,14 +166,14 @@ class Reader:
     def _id(self, record: dict[str, Any], keys: list[str]) -> str | None:
         """The text of one key, the JSON of several. None if one is missing or is nothing that names."""
         values = [record.get(key) for key in keys]
-        if any(not isinstance(value, str | int | float) or value == "" for value in values):
+        if any(not isinstance(value, str | int | float | Decimal) or value == "" for value in values):
             return None
         if len(values) > 1:
-            return msgspec.json.encode(values).decode()
+            return _encode(values).decode()
         self._kinds.add(str if isinstance(values[0], str) else int)
         if len(self._kinds) > 1:
             raise self._wrong("writes some ids as texts and some as numbers: which are right?")
-        return values[0] if isinstance(values[0], str) else msgspec.json.encode(values[0]).decode()
+        return values[0] if isinstance(values[0], str) else _encode(values[0]).decode()
 
     def _state(self, value: JSON) -> None:
         """A state holds for the records before it; one before the first record is where we came from, or a lie."""
@@ -207,7 +210,22 @@ class Reader:
 def _digest(record: dict[str, Any]) -> str:
     """An id for a record without a key: what it says, less what a tap adds about the time of reading."""
     said = {name: value for name, value in record.items() if not name.startswith("_sdc_")}
-    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
+    return hashlib.sha256(_encode(said)).hexdigest()
+
+
+def _number(text: str) -> float | Decimal:
+    """A float where one says the same, else a Decimal: what differs in the last digit only has another id."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is out of range")
+    try:
+        return value if len(text) <= SHORT or Decimal(text) == Decimal(repr(value)) else Decimal(text)
+    except ArithmeticError:  # its exponent has twenty digits: nothing but zero
+        return value
+
+
+_decode = msgspec.json.Decoder(float_hook=_number).decode
+_encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
 
 
 def _size(place: JSON) -> int:

@@ -181,6 +181,13 @@ def keyless(config: dict) -> None:
     record(None, _sdc_extracted_at=str(time.time()))
 
 
+def long_numbers(config: dict) -> None:
+    schema(keys=("id",) if config["version"] else ())
+    for number in ("0.12345678901234567890", "0.12345678901234567891", str(2**80), str(2**80 + 1), "0.5"):
+        print('{"type": "RECORD", "stream": "items", "record": {"id": %s}}' % number)  # noqa: UP031
+    print('{"type": "RECORD", "stream": "items", "record": {"id": 1e999}}')
+
+
 def mixed_ids(config: dict) -> None:
     schema()
     record(1)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncd.sdk import DELTA, FULL, CursorExpired, ProtocolError, Reject, Tombstone, Transient
+from syncd.sdk import DELTA, FULL, CursorExpired, ProtocolError, Record, Reject, Tombstone, Transient
 from syncd.sdk.errors import Next
 from syncd.testing import FakeClock
 
@@ -186,6 +186,16 @@ async def test_other_streams_and_unknown_messages_are_left_aside(hostile: Hostil
 async def test_records_without_a_key_are_named_by_what_they_say(hostile: Hostile) -> None:
     first, again = (await hostile("keyless").read()).ids, (await hostile("keyless").read()).ids
     assert len({*first, *again}) == 1
+
+
+@pytest.mark.parametrize("keyed", [1, 0])
+async def test_records_that_differ_in_the_last_digit_are_two(hostile: Hostile, keyed: int) -> None:
+    found = await hostile("long_numbers", version=keyed).read()
+    assert len(set(found.ids)) == 5
+    assert [type(item) for item in found.items] == [Record] * 5 + [Reject]
+    assert found.items[0].data == b'{"id": 0.12345678901234567890}'
+    if keyed:
+        assert found.ids == ["0.12345678901234567890", "0.12345678901234567891", str(2**80), str(2**80 + 1), "0.5"]
 
 
 async def test_changes_without_a_key_are_refused(hostile: Hostile) -> None:
