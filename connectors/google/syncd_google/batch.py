@@ -50,10 +50,12 @@ class Batch:
         Raises what the outer request meets; an inner call's fault is in its part (§13.24).
         """
         while self._addresses:
-            found = await self._outer(self._addresses[0], calls)
+            tried = self._addresses[0]
+            found = await self._outer(tried, calls)
             if found is not None:
                 return found
-            del self._addresses[0]
+            if self._addresses[:1] == [tried]:  # another batch may have found out meanwhile
+                del self._addresses[0]
         return dict(await self._api.ctx.gather([self._one(*call) for call in calls.items()]))
 
     async def _outer(self, address: str, calls: Mapping[str, str]) -> dict[str, Part] | None:

@@ -10,10 +10,11 @@ from urllib.parse import quote
 import msgspec
 
 from syncd.sdk import JSON, Blob, ContentUnavailable, Context, ProtocolError, SyncdError, Transient
+from syncd.sdk.http import httpx
 from syncd.sdk.units import parse_size
 
 from .api import HEADERS, Api
-from .errors import DOWNLOAD_QUOTA, Fault
+from .errors import DOWNLOAD_QUOTA, Fault, obtainable, of_item
 
 __all__ = ["EXPORTS", "File", "blob_of", "download", "max_size"]
 
@@ -120,14 +121,21 @@ async def download(ctx: Context, blob: Blob) -> AsyncIterator[bytes]:
         headers=headers,
         extensions=api.extensions,
     )
-    async with request as response:
-        if response.status_code >= 400:
-            await response.aread()
-            raise api.problem(response, f"content of {ref['id']}", lambda fault: _never(fault, bool(export)))
-        if response.status_code != 200:
-            raise ProtocolError(f"content of {ref['id']}: Google answered {response.status_code}")
-        async for chunk in response.aiter_bytes():
-            yield chunk
+    with obtainable():
+        async with request as response:
+            async for chunk in _body(api, response, ref):
+                yield chunk
+
+
+async def _body(api: Api, response: httpx.Response, ref: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    if response.status_code >= 400:
+        await response.aread()
+        export = bool(ref.get("export"))
+        raise api.problem(response, f"content of {ref['id']}", lambda fault: _never(fault, export))
+    if response.status_code != 200:
+        raise ProtocolError(f"content of {ref['id']}: Google answered {response.status_code}")
+    async for chunk in response.aiter_bytes():
+        yield chunk
 
 
 def _resource_key(ref: Mapping[str, Any]) -> dict[str, str]:
@@ -139,7 +147,7 @@ def _never(fault: Fault, export: bool) -> SyncdError | None:
     """Refusals that stay (§13.16), and the one that Google lifts within a day."""
     if fault.is_("downloadQuotaExceeded"):
         return Transient(f"download quota: {fault}", exhausted=True, code=DOWNLOAD_QUOTA)
-    reason = NEVER.get(fault.reason, "gone" if fault.http == 404 else "")
+    reason = NEVER.get(fault.reason, "gone" if fault.http == 404 else "forbidden" if of_item(fault) else "")
     if not reason or (fault.is_("badRequest") and not export):
         return None
     return ContentUnavailable(reason, f"content unavailable ({reason}): {fault}")

@@ -1,12 +1,15 @@
 """What Google's error answers mean.
 
-Public: CATALOGUE (this connector's own codes), Fault, fault_of, read_fault, throttled, later, refusal.
+Public: CATALOGUE (this connector's own codes), Fault, fault_of, read_fault, throttled, later, refusal, no_mailbox, of_item,
+obtainable.
 
 Rules from the wire reference §1.4 (envelopes), §3.2 (throttling), §5.3, §6.4, §7.3, §8. The parse order that works for
 every API: `errors[0].reason`, then the reason of an `ErrorInfo` detail, then `status`, then the HTTP code.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -29,7 +32,18 @@ from syncd.sdk import (
 )
 from syncd.sdk.http import httpx
 
-__all__ = ["CATALOGUE", "Fault", "fault_of", "later", "read_fault", "refusal", "throttled"]
+__all__ = [
+    "CATALOGUE",
+    "Fault",
+    "fault_of",
+    "later",
+    "no_mailbox",
+    "obtainable",
+    "of_item",
+    "read_fault",
+    "refusal",
+    "throttled",
+]
 
 KEY_REFUSED = "SYN-GOOGLE-001"
 NOT_DELEGATED = "SYN-GOOGLE-002"
@@ -120,7 +134,7 @@ RATE_WORDS = re.compile(
     r"rate limit|quota exceeded|request rate higher|too many concurrent|resource has been exhausted", re.IGNORECASE
 )
 UNTIL = re.compile(r"Retry after\s+(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:?\d\d))", re.IGNORECASE)
-NO_SERVICE = re.compile(r"cannot access this service|mail service not enabled|precondition check failed", re.IGNORECASE)
+NO_SERVICE = re.compile(r"cannot access this service|mail service not enabled", re.IGNORECASE)
 SLOW = 3600.0  # seconds; for refusals that last "hours" (§3.2)
 LONGEST = 86_400.0  # seconds; a time further away is not believed
 
@@ -212,6 +226,37 @@ def refusal(fault: Fault, what: str, *, single: bool = False) -> SyncdError:
     return ProtocolError(message)
 
 
+def no_mailbox(fault: Fault) -> SyncdError | None:
+    """What a request to a mailbox as a whole means (§7.3): no licence or service off; or a token of somebody else.
+
+    The precondition's text is general: of one message, and of other APIs, it says nothing about the account.
+    """
+    if fault.http == 400 and fault.is_("failedPrecondition", "FAILED_PRECONDITION"):
+        return AccountGone(f"mail: {fault}", state="unavailable: no mailbox")
+    if fault.http == 403 and "delegation denied" in fault.message.lower():
+        return Forbidden(f"mail: {fault}")
+    return None
+
+
+def of_item(fault: Fault) -> bool:
+    """Whether a 403 to a request for one item speaks of that item: not of a scope, an API, a policy or a proxy."""
+    plain = fault.http == 403 and fault.is_("forbidden", "PERMISSION_DENIED")
+    return plain and _forbidden(fault, "").code == Forbidden.default_code
+
+
+@contextmanager
+def obtainable() -> Iterator[None]:
+    """For requests for one content: what is refused here is to be had once it is granted, so it is tried again later.
+
+    Forbidden would say of the content that it can never be had; a fault that means that is ContentUnavailable.
+    """
+    try:
+        yield
+    except Forbidden as error:
+        hint = error.hint or next((entry.hint for entry in CATALOGUE if entry.code == error.code), None)
+        raise ProtocolError(error.message, code=error.code, hint=hint) from error
+
+
 def _forbidden(fault: Fault, message: str) -> Forbidden:
     if fault.is_("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT") or "scope" in fault.message.lower():
         return Forbidden(message, code=SCOPE_MISSING)
@@ -255,7 +300,10 @@ def _scope(fault: Fault, api: str) -> str:
 
 
 def _until(message: str, now: datetime | None) -> float | None:
-    """Gmail writes the end of its ban into the message: "Retry after 2023-03-07T18:18:23.688Z" (§3.2)."""
+    """Gmail writes the end of its ban into the message: "Retry after 2023-03-07T18:18:23.688Z" (§3.2).
+
+    None if that is over: asking at once would go round in a circle.
+    """
     found = UNTIL.search(message)
     if found is None or now is None:
         return None
@@ -263,7 +311,7 @@ def _until(message: str, now: datetime | None) -> float | None:
         wait = (datetime.fromisoformat(found.group(1)) - now).total_seconds()
     except (ValueError, TypeError):
         return None
-    return max(0.0, wait) if wait <= LONGEST else None
+    return wait if 0 < wait <= LONGEST else None
 
 
 def _quota_day_left(now: datetime | None) -> float:

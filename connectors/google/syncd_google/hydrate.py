@@ -12,7 +12,7 @@ from syncd.sdk import Context, Item, ProtocolError, RateLimited, Reject, SyncdEr
 
 from .api import Api
 from .batch import Batch, Part
-from .errors import Fault, read_fault, refusal, throttled
+from .errors import API_DISABLED, SCOPE_MISSING, Fault, no_mailbox, read_fault, refusal, throttled
 from .message import Unreadable, record_of
 from .wire import decode, sound
 
@@ -23,9 +23,9 @@ MOST = 2 * BATCH
 LEAST = 5
 VOLUME = 16 << 20  # bytes of messages that a page may have, roughly
 ATTEMPTS = 5  # for parts that fail, with 1, 2, 4 and 8 seconds in between
-FEW = 3  # messages
 PATIENCE = 10.0  # seconds; longer waits are the engine's
-FORMATS = {"raw": "raw", "minimal": "minimal", "metadata": "metadata", "large": "metadata"}
+HEADERS = "".join(f"&metadataHeaders={name}" for name in ("Subject", "From", "To", "Date", "Message-ID"))
+FORMATS = {"raw": "raw", "minimal": "minimal", "metadata": "metadata", "large": "metadata" + HEADERS}
 
 
 @dataclass(slots=True)
@@ -83,19 +83,27 @@ class Hydrator:
         if any(part.status == 401 for part in answers.values()):
             await self._healthy()  # §9: a fresh token, and only those parts again; this request fetches the token
             trouble = Transient("Google refused the token inside a batch")
+        refused: dict[str, Fault] = {}
         for one in list(pending):
             part = answers.get(one)
-            problem = self._settle(done, pending, one, part) if part else Transient("a batch lacks an answer")
+            problem = self._settle(done, pending, refused, one, part) if part else Transient("a batch lacks an answer")
             trouble = _worse(trouble, problem)
-        return trouble
+        return _worse(trouble, await self._reject(done, pending, refused)) if refused else trouble
 
     async def _healthy(self) -> None:
         """The cheapest request to the mailbox. Raises what is wrong with it as a whole."""
-        await self._api.get("/gmail/v1/users/me/profile", "mail", {})
+        await self._api.get("/gmail/v1/users/me/profile", "mail", {}, no_mailbox)
 
-    def _settle(self, done: Hydrated, pending: dict[str, str], one: str, part: Part) -> SyncdError | None:
-        if part.status == 200 and part.cut:
+    def _settle(
+        self, done: Hydrated, pending: dict[str, str], refused: dict[str, Fault], one: str, part: Part
+    ) -> SyncdError | None:
+        """What is settled leaves `pending`, what Google refuses is put into `refused`; gives what means "later"."""
+        if part.status == 200 and part.cut and pending[one] == "raw":
             pending[one] = "large"
+            return None
+        if part.status == 200 and part.cut:
+            del pending[one]
+            done.items.append(Reject("the message's headers are larger than an answer may be", one))
             return None
         if part.status == 200:
             done.items.append(_item(one, pending.pop(one), part.body))
@@ -104,24 +112,38 @@ class Hydrator:
         later = _later(fault, part, self._ctx)
         if later is not None or fault.http == 401:
             return later
-        del pending[one]
         if fault.http == 404:  # §7.2.8: the message is gone, and not the cursor
+            del pending[one]
             done.gone.append(one)
-            return None
-        error = refusal(fault, "mail", single=self._api.single)
-        if not isinstance(error, ProtocolError):
-            raise error
-        done.items.append(Reject(f"Google will not give the message: {fault}", one))
+        else:
+            refused[one] = fault
+        return None
+
+    async def _reject(self, done: Hydrated, pending: dict[str, str], refused: Mapping[str, Fault]) -> SyncdError | None:
+        """Messages that Google refuses are rejected alone, unless the mailbox as a whole is refused: that is raised.
+
+        A scope or an API that is lacking is nobody's message. Gives what means "later".
+        """
+        errors = [refusal(fault, "mail", single=self._api.single) for fault in refused.values()]
+        for error in errors:
+            if error.code in (SCOPE_MISSING, API_DISABLED):
+                raise error
+        try:
+            await self._healthy()
+        except (RateLimited, Transient) as later:
+            return later
+        for one, fault in refused.items():
+            del pending[one]
+            done.items.append(Reject(f"Google will not give the message: {fault}", one))
         return None
 
     async def _give_up(self, done: Hydrated, pending: Mapping[str, str], trouble: SyncdError | None) -> None:
-        """The rest is left for later, unless it is a few messages of a healthy mailbox: those are rejected.
+        """The rest is left for later, unless others were had of a healthy mailbox: then it is rejected.
 
-        Otherwise one message that Google cannot give would stop its mailbox for good.
+        Otherwise messages that Google cannot give would stop their mailbox for good.
         """
         done.error = trouble or Transient("Google does not give messages")
-        few = len(pending) <= FEW and (done.items or done.gone)
-        if few and isinstance(trouble, Transient) and not trouble.exhausted:
+        if (done.items or done.gone) and isinstance(trouble, Transient) and not trouble.exhausted:
             try:
                 await self._healthy()
             except SyncdError as error:
@@ -174,7 +196,7 @@ def _worse(one: SyncdError | None, other: SyncdError | None) -> SyncdError | Non
 def _wait(trouble: SyncdError, attempt: int) -> float | None:
     """Seconds until the failed parts are asked for again; None: that is the engine's to wait for."""
     if isinstance(trouble, RateLimited) and trouble.retry_after is not None:
-        return trouble.retry_after if trouble.retry_after <= PATIENCE else None
+        return max(trouble.retry_after, 2.0**attempt) if trouble.retry_after <= PATIENCE else None
     if isinstance(trouble, Transient) and trouble.exhausted:
         return None
     return 2.0**attempt + random.random()  # noqa: S311 - spreads load, guards nothing

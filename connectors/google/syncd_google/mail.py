@@ -9,12 +9,10 @@ from typing import Any
 
 from syncd.sdk import (
     JSON,
-    AccountGone,
     Blob,
     ContentUnavailable,
     Context,
     CursorExpired,
-    Forbidden,
     Item,
     Page,
     ProtocolError,
@@ -29,7 +27,7 @@ from syncd.sdk import (
 
 from .api import Api, Params
 from .cursors import VERSION, read_cursor
-from .errors import Fault
+from .errors import Fault, no_mailbox
 from .hydrate import MESSAGES, Hydrator, kinds
 from .rawmail import raw_message
 from .wire import Chain, decode, next_token
@@ -254,15 +252,6 @@ async def _alone(ctx: Context, one: str) -> bytes | SyncdError:
         return b"".join([chunk async for chunk in raw_message(ctx, one)])
     except SyncdError as error:
         return error
-
-
-def no_mailbox(fault: Fault) -> SyncdError | None:
-    """§7.3: no licence or service off; and a token that does not belong to the mailbox."""
-    if fault.http == 400 and fault.is_("failedPrecondition", "FAILED_PRECONDITION"):
-        return AccountGone(f"{WHAT}: {fault}", state="unavailable: no mailbox")
-    if fault.http == 403 and "delegation denied" in fault.message.lower():
-        return Forbidden(f"{WHAT}: {fault}")
-    return None
 
 
 def _listing_fault(fault: Fault, used: bool) -> SyncdError | None:

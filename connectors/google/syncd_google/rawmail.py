@@ -12,7 +12,7 @@ from syncd.sdk import ContentUnavailable, Context, ProtocolError, SyncdError
 from syncd.sdk.http import httpx
 
 from .api import HEADERS, Api
-from .errors import Fault
+from .errors import Fault, obtainable, of_item
 from .hydrate import MESSAGES
 
 __all__ = ["decoded", "raw_message"]
@@ -24,7 +24,7 @@ PLAIN = bytes.maketrans(b"-_", b"+/")
 
 
 async def raw_message(ctx: Context, message: str) -> AsyncIterator[bytes]:
-    """The message's bytes. Raises ContentUnavailable if it is gone."""
+    """The message's bytes. Raises ContentUnavailable if it is gone, or refused alone."""
     api = Api(ctx, "gmail", "mail")
     request = ctx.http.stream(
         "GET",
@@ -33,12 +33,13 @@ async def raw_message(ctx: Context, message: str) -> AsyncIterator[bytes]:
         headers=HEADERS,
         extensions=api.extensions,
     )
-    async with request as response:
-        if response.status_code >= 400:
-            await response.aread()
-            raise api.problem(response, f"mail {message}", _gone)
-        async for chunk in decoded(response):
-            yield chunk
+    with obtainable():
+        async with request as response:
+            if response.status_code >= 400:
+                await response.aread()
+                raise api.problem(response, f"mail {message}", _never)
+            async for chunk in decoded(response):
+                yield chunk
 
 
 async def decoded(response: httpx.Response) -> AsyncIterator[bytes]:
@@ -72,5 +73,6 @@ def _bytes(text: bytes) -> bytes:
         raise ProtocolError("mail: the raw message is not base64url") from error
 
 
-def _gone(fault: Fault) -> SyncdError | None:
-    return ContentUnavailable("gone", f"content unavailable: {fault}") if fault.http == 404 else None
+def _never(fault: Fault) -> SyncdError | None:
+    reason = "gone" if fault.http == 404 else "forbidden" if of_item(fault) else None
+    return ContentUnavailable(reason, f"content unavailable ({reason}): {fault}") if reason else None

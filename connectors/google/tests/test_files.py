@@ -297,6 +297,7 @@ async def test_downloads_and_exports(google) -> None:
         (403, "cannotDownloadAbusiveFile", "malware"),
         (403, "cannotDownloadFile", "forbidden"),
         (403, "insufficientFilePermissions", "forbidden"),
+        (403, "forbidden", "forbidden"),
         (403, "fileNotDownloadable", "no_content"),
         (403, "fileNotExportable", "no_export"),
         (400, "badRequest", "no_export"),
@@ -311,6 +312,36 @@ async def test_trap_16_content_that_can_never_be_had(google, status, reason, kep
         await fetched(google, Blob({"id": "f1", "export": "application/pdf"}, "t"))
     assert caught.value.reason == kept
     assert len(google.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (403, {"errors": [{"reason": "insufficientPermissions"}]}, "SYN-GOOGLE-004"),
+        (403, {"status": "PERMISSION_DENIED", "message": "insufficient authentication scopes"}, "SYN-GOOGLE-004"),
+        (403, {"errors": [{"reason": "accessNotConfigured"}]}, "SYN-GOOGLE-005"),
+        (403, {"errors": [{"reason": "domainPolicy"}]}, "SYN-GOOGLE-007"),
+        (401, {"errors": [{"reason": "authError"}]}, "SYN-GOOGLE-007"),
+        (403, None, "SYN-AUTH-002"),
+    ],
+)
+async def test_what_is_not_granted_is_a_failure_and_not_a_content_that_cannot_be_had(
+    google, status, error, code
+) -> None:
+    google.answer = lambda request: httpx.Response(
+        status, content=b"<html>" if error is None else None, json=error and {"error": error}
+    )
+    with pytest.raises(ProtocolError) as caught:
+        await fetched(google, Blob({"id": "f1"}, "t"))
+    assert caught.value.code == code
+    assert caught.value.hint or error is None
+
+
+async def test_a_token_refused_for_a_content_is_a_failure(google) -> None:
+    google.token = lambda request: httpx.Response(403, json={"error": "access_denied", "error_description": "x"})
+    with pytest.raises(ProtocolError) as caught:
+        await fetched(google, Blob({"id": "f1"}, "t"))
+    assert caught.value.code == "SYN-GOOGLE-007"
 
 
 async def test_a_files_download_quota_is_for_the_next_run(google) -> None:

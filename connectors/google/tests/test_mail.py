@@ -1,5 +1,6 @@
 """Mail and batches against the answers of the wire reference §7 and §9."""
 
+import asyncio
 import base64
 import re
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from syncd_google.batch import LARGEST_PART, parts
+from syncd_google.api import Api
+from syncd_google.batch import LARGEST_PART, Batch, parts
 
 from syncd.sdk import (
     AccountGone,
@@ -80,6 +82,7 @@ class Mailbox:
         self.batch_at = {"/batch"}
         self.profile = 0
         self.reverse = False
+        self.retry_after = b""
         google.answer = self.answer
 
     def normal(self, one: str, kind: str) -> tuple[int, Any]:
@@ -121,8 +124,8 @@ class Mailbox:
             inner = body if isinstance(body, bytes) else orjson.dumps(body)
             lines.append(
                 b"--batch_x\r\nContent-Type: application/http\r\nContent-ID: <response-" + content_id + b">\r\n\r\n"
-                b"HTTP/1.1 %d X\r\nContent-Type: application/json; charset=UTF-8\r\nVary: Origin\r\n\r\n"
-                % status
+                b"HTTP/1.1 %d X\r\nContent-Type: application/json; charset=UTF-8\r\n%bVary: Origin\r\n\r\n"
+                % (status, self.retry_after)
                 + inner
                 + b"\r\n"
             )
@@ -330,11 +333,80 @@ async def test_one_message_that_cannot_be_had_is_rejected_alone(google, box) -> 
     assert page.last
 
 
+async def test_however_many_messages_cannot_be_had_the_others_are(google, box) -> None:
+    bad = {f"b{n}" for n in range(7)}
+    box.inner = lambda one, kind: (500, BACKEND) if one in bad else box.normal(one, kind)
+    box.listing = lists({"messages": ids("a1", *sorted(bad))})
+    (page,) = await google.pages("mail")
+    assert items([page]) == {"a1": Record} | dict.fromkeys(bad, Reject)
+    assert page.last
+
+
+def refusal_of(http: int, reason: str, text: str = "x") -> tuple[int, Any]:
+    return http, {"error": {"code": http, "message": text, "errors": [{"reason": reason}]}}
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        refusal_of(400, "failedPrecondition", "Precondition check failed."),
+        refusal_of(400, "failedPrecondition", "Mail service not enabled"),
+        refusal_of(403, "forbidden"),
+        refusal_of(403, "domainPolicy"),
+    ],
+)
+async def test_one_message_that_is_refused_is_rejected_alone(google, box, refused) -> None:
+    box.inner = lambda one, kind: refused if one == "a2" else box.normal(one, kind)
+    box.listing = lists({"messages": ids("a1", "a2")})
+    (page,) = await google.pages("mail")
+    assert items([page]) == {"a1": Record, "a2": Reject}
+    assert page.last
+
+
+async def test_a_message_refused_with_its_mailbox_says_nothing_of_the_message(google, box) -> None:
+    box.inner = lambda one, kind: refusal_of(403, "domainPolicy")
+    box.listing = lists({"messages": ids("a1")})
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/profile") and box.asked:
+            status, body = refusal_of(400, "failedPrecondition", "Precondition check failed.")
+            return httpx.Response(status, json=body)
+        return box.answer(request)
+
+    google.answer = answer
+    with pytest.raises(AccountGone):
+        await google.pages("mail")
+
+
+async def test_a_scope_missing_inside_a_batch_is_no_messages_fault(google, box) -> None:
+    box.inner = lambda one, kind: refusal_of(403, "insufficientPermissions")
+    box.listing = lists({"messages": ids("a1", "a2")})
+    with pytest.raises(Forbidden) as caught:
+        await google.pages("mail")
+    assert caught.value.code == "SYN-GOOGLE-004"
+
+
 async def test_a_backend_that_fails_altogether_is_transient(google, box) -> None:
     box.inner = lambda one, kind: (500, BACKEND)
     box.listing = lists({"messages": ids("a1", "a2")})
     with pytest.raises(Transient):
         await google.pages("mail")
+
+
+async def test_an_end_of_a_ban_that_is_over_is_not_asked_for_at_once(google, box) -> None:
+    busy = {"error": {**BUSY["error"], "message": "User-rate limit exceeded.  Retry after 2020-01-01T00:00:00Z"}}
+    box.inner = lambda one, kind: (429, busy) if len(box.asked) < 3 else box.normal(one, kind)
+    box.listing = lists({"messages": ids("a1")})
+    await google.pages("mail")
+    assert 1 <= google.clock.slept[0] < 2 <= google.clock.slept[1] < 3
+
+
+async def test_short_waits_that_repeat_become_longer(google, box) -> None:
+    box.inner = lambda one, kind: (429, BUSY) if len(box.asked) < 4 else box.normal(one, kind)
+    box.retry_after = b"Retry-After: 1\r\n"
+    box.listing = lists({"messages": ids("a1")})
+    await google.pages("mail")
+    assert google.clock.slept == [1, 2, 4]
 
 
 async def test_a_message_that_vanished_after_listing_is_skipped(google, box) -> None:
@@ -349,6 +421,21 @@ async def test_where_batches_are_not_known(google, box, where) -> None:
     box.listing = lists({"messages": ids("a1", "a2", "zz")})
     (page,) = await google.pages("mail")
     assert items([page]) == {"a1": Record, "a2": Record}
+
+
+async def test_two_batches_at_once_find_out_that_there_are_none(google) -> None:
+    asked: list[str] = []
+
+    class Nowhere(Batch):
+        async def _outer(self, address, calls):
+            asked.append(address)
+            await asyncio.sleep(0)  # the other one's turn
+
+    google.answer = lambda request: httpx.Response(200, json={})
+    batch = Nowhere(Api(google.context(), "gmail", "mail"), ("/a", "/b"))
+    found = await asyncio.gather(batch.get({"x": "/x"}), batch.get({"y": "/y"}))
+    assert [list(one) for one in found] == [["x"], ["y"]]
+    assert asked == ["/a", "/a", "/b", "/b"]
 
 
 async def test_a_401_inside_a_batch_asks_those_parts_again(google, box) -> None:
@@ -407,6 +494,40 @@ async def test_large_messages_come_without_content_and_are_streamed(google, box)
     }
     stream = google.stream("mail").fetch(google.context(), by_id["a1"].blob)
     assert b"".join([chunk async for chunk in stream]) == huge
+
+
+async def test_a_message_with_huge_headers_is_asked_for_those_that_are_looked_at(google, box) -> None:
+    huge = message("a1", payload={"headers": [{"name": "X-A", "value": "x" * (2 << 20)}]})
+    brief = message("a1", payload={"headers": [{"name": "Subject", "value": "Brief"}]})
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        named = b"a1?format=metadata&metadataHeaders=Subject&" in request.content
+        box.inner = lambda one, kind: (200, brief if named else huge)
+        return box.answer(request)
+
+    google.answer = answer
+    box.listing = lists({"messages": ids("a1")})
+    (page,) = await google.pages("mail")
+    assert orjson.loads(page.items[0].summary)["subject"] == "Brief"
+    assert page.last
+
+
+@pytest.mark.parametrize("content", ["full", "metadata"])
+async def test_a_message_that_is_too_large_in_any_form_is_rejected_alone(google, box, content) -> None:
+    huge = message("a1", payload={"headers": [{"name": "Subject", "value": "x" * (2 << 20)}]})
+    box.inner = lambda one, kind: (200, huge) if one == "a1" else box.normal(one, kind)
+    box.listing = lists({"messages": ids("a1", "a2")})
+    (page,) = await google.pages("mail", options={"content": content})
+    assert items([page]) == {"a1": Reject, "a2": Record}
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"), [("insufficientPermissions", ProtocolError), ("forbidden", ContentUnavailable)]
+)
+async def test_a_whole_message_that_is_refused(google, reason, error) -> None:
+    google.answer = lambda request: httpx.Response(403, json=refusal_of(403, reason)[1])
+    with pytest.raises(error):
+        [chunk async for chunk in google.stream("mail").fetch(google.context(), Blob({"id": "a1"}, "a1"))]
 
 
 async def test_between_what_fits_a_record_and_what_fits_a_part(google, box) -> None:
