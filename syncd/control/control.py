@@ -391,7 +391,11 @@ class Control:
     # -- inside
 
     def _as_control_error(self, error: SyncdError) -> ControlError:
-        return refusal_of(error, [more for one in self.parts.plugins.connectors.values() for more in one.info.errors])
+        more = [entry for one in self.parts.plugins.connectors.values() for entry in one.info.errors]
+        refusal = refusal_of(error, more)
+        if error.code == "SYN-RUN-003":  # something else is under way
+            refusal.exit_code = BUSY
+        return refusal
 
 
 def _digest(sets: Sequence[Mapping[str, Any]]) -> str:

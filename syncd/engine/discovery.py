@@ -76,8 +76,11 @@ async def discover(
 
 
 def _has_none(run: RunWork, work: StreamWork, account: AccountRow) -> str | None:
-    """The state of a stream that the import found the account not to have; a day later it is tried all the same."""
-    fresh = run.clock.now() - account.imported_at < BELIEVED
+    """The state of a stream that the import found the account not to have; a day later it is tried all the same.
+
+    So is one that was imported in the future: the clock was wrong then.
+    """
+    fresh = timedelta(0) <= run.clock.now() - account.imported_at < BELIEVED
     return account.account.streams.get(work.name) if fresh and work.name in account.unavailable else None
 
 

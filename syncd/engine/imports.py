@@ -3,11 +3,13 @@
 Public: import_accounts, check_connection, import_if_due, account_json, ImportReport.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from syncd.config.model import Discovery
 from syncd.engine.alive import lively
@@ -38,7 +40,9 @@ DAILY = timedelta(days=1)
 LIST_EVERY = timedelta(days=7)  # accounts are listed completely at least this often
 LARGEST_PLACE = 256 * 1024  # bytes of a bookmark
 THROTTLES = 20  # in a row that give no time
+CONTESTED = 3  # readings that another process's import may overtake
 T = TypeVar("T")
+_locks: WeakKeyDictionary[Engine, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
 
 class _Meter:
@@ -84,15 +88,38 @@ async def import_accounts(engine: Engine, connection: Connection) -> ImportRepor
     """Read the organisation, then store it in one go: a listing that breaks off changes nothing.
 
     Where the last import left a bookmark, only what changed since is read, but for a complete listing every week.
+    One import of a connection at a time: what an older listing lacks would count as gone.
 
     Raises what the connector raised (retried where that helps), SyncdError SYN-ACCOUNT-003 if the credential belongs to
-    another organisation than the one first imported.
+    another organisation than the one first imported, SYN-RUN-003 if other processes import it all the time.
     """
+    async with _alone(engine, connection):
+        return await _import(engine, connection)
+
+
+async def import_if_due(engine: Engine, connection: Connection) -> ImportReport | None:
+    """With `discovery: automatic`, import before a run, at most daily. Raises as `import_accounts`."""
+    if connection.config.discovery is not Discovery.AUTOMATIC:
+        return None
+    async with _alone(engine, connection):
+        if _within(DAILY, await engine.store.imported_at(connection.name), engine.clock.now()):
+            return None
+        return await _import(engine, connection)
+
+
+def _alone(engine: Engine, connection: Connection) -> asyncio.Lock:
+    """By name: a reload makes another Connection of the same organisation."""
+    return _locks.setdefault(engine, {}).setdefault(connection.name, asyncio.Lock())
+
+
+def _within(span: timedelta, moment: datetime | None, now: datetime) -> bool:
+    """Whether it was so long ago at most. A moment to come is none: the clock was wrong then."""
+    return moment is not None and moment <= now < moment + span
+
+
+async def _import(engine: Engine, connection: Connection) -> ImportReport:
     meter = _Meter()
-    place, listed_at = await engine.store.import_place(connection.name)
-    if listed_at is None or engine.clock.now() - listed_at >= LIST_EVERY:
-        place = None
-    listing = await _read(engine, connection, meter, place)
+    listing = await _uncontested(engine, connection, meter)
     departed = None if listing.complete else listing.departed
     try:
         found: ImportResult = await engine.store.import_accounts(
@@ -109,14 +136,22 @@ async def import_accounts(engine: Engine, connection: Connection) -> ImportRepor
     )
 
 
-async def import_if_due(engine: Engine, connection: Connection) -> ImportReport | None:
-    """With `discovery: automatic`, import before a run, at most daily. Raises as `import_accounts`."""
-    if connection.config.discovery is not Discovery.AUTOMATIC:
-        return None
-    last = await engine.store.imported_at(connection.name)
-    if last is not None and engine.clock.now() - last < DAILY:
-        return None
-    return await import_accounts(engine, connection)
+async def _uncontested(engine: Engine, connection: Connection, meter: Meter) -> "_Listing":
+    """A listing during which no other process has stored one: else it may be the older of the two, and is read again."""
+    for _ in range(CONTESTED):
+        before = await engine.store.imported_at(connection.name)
+        place, listed_at = await engine.store.import_place(connection.name)
+        if not _within(LIST_EVERY, listed_at, engine.clock.now()):
+            place = None
+        listing = await _read(engine, connection, meter, place)
+        if await engine.store.imported_at(connection.name) == before:
+            return listing
+    raise SyncdError(
+        f"other processes import {connection.name} all the time: this import was read {CONTESTED} times, nothing of it"
+        " is stored",
+        code="SYN-RUN-003",
+        hint=f"let one process import: look for what else calls `syncd import {connection.name}`, then try again",
+    )
 
 
 async def check_connection(engine: Engine, connection: Connection) -> Mapping[str, str]:
