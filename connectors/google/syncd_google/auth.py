@@ -80,7 +80,8 @@ class GoogleAuth(BearerAuth):
         self._signer: tuple[str, RSAPrivateKey] | None = None
         self._given = float("-inf")
         self._probing = asyncio.Lock()
-        self._refused: tuple[float, str] | None = None
+        self._probed = float("-inf")
+        self._refused = False  # whether all that was probed was refused as the scope in question was
 
     def key(self, account: Account | None, stream: str | None) -> TokenKey:
         """One token for all with a refresh token; else one per user and scope set (§2.1)."""
@@ -138,11 +139,17 @@ class GoogleAuth(BearerAuth):
             if not self._widen(refused.key.purpose, refused.asked):
                 break
         async with self._probing:
-            for probe in self._probes(refused):
+            probes = self._probes(refused)
+            undelegated = 0
+            for probe in probes:
                 answer = yield self.token_request(probe)
                 await answer.aread()
-                if self._works(probe, answer):
+                works = self._works(probe, answer)
+                if works:
                     break
+                undelegated += works is False
+            if probes:
+                self._probed, self._refused = self.clock.monotonic(), undelegated == len(probes)
             raise self._verdict(refused)
 
     def _widen(self, purpose: str, asked: int) -> bool:
@@ -153,27 +160,29 @@ class GoogleAuth(BearerAuth):
 
     def _probes(self, refused: Undelegated) -> list[TokenKey]:
         """Tokens of other scopes to ask for; none where the question was settled a moment ago."""
-        if self._recently(self._given) or (self._refused and self._recently(self._refused[0])):
+        if self._recently(self._given) or self._recently(self._probed):
             return []
         admin = str(self._settings.get("admin", ""))
         return [TokenKey(admin, purpose) for purpose in SCOPES if purpose != refused.key.purpose]
 
-    def _works(self, probe: TokenKey, answer: httpx.Response) -> bool:
+    def _works(self, probe: TokenKey, answer: httpx.Response) -> bool | None:
+        """Whether a token of another scope is given. None: the probe's subject is refused, which proves neither."""
         try:
-            self._keep(probe, self.parse(probe, answer))
-        except Undelegated as error:
-            self._refused = (self.clock.monotonic(), error.fault)
+            self._keep(probe, self.parse(probe._replace(own=True), answer))
+        except Undelegated:
             return False
+        except (AccountGone, Forbidden):
+            return None
         return True
 
     def _verdict(self, refused: Undelegated) -> SyncdError:
+        """The delegation as such is missing only where that is proven: without proof it is one account's refusal."""
         scopes = " ".join(SCOPES[refused.key.purpose][0])
-        if self._recently(self._given):
-            self._refused = None
-            return Forbidden(
-                f"Google gives no token for {refused.key.subject} with {scopes}: {refused.fault}", code=SCOPE_MISSING
-            )
-        return AuthFailed(f"Google gives no token with any scope: {refused.fault}", code=NOT_DELEGATED)
+        if self._refused and not self._recently(self._given):
+            return AuthFailed(f"Google gives no token with any scope: {refused.fault}", code=NOT_DELEGATED)
+        return Forbidden(
+            f"Google gives no token for {refused.key.subject} with {scopes}: {refused.fault}", code=SCOPE_MISSING
+        )
 
     def _recently(self, moment: float) -> bool:
         return self.clock.monotonic() - moment < RECENT

@@ -41,7 +41,7 @@ __all__ = ["Calendar"]
 WHAT = "calendar"
 LIST_SIZE = 250  # §5.1: the most
 PAGE_SIZE = 2500  # §5.1: the most
-WRITABLE = {"owner", "writer", "writerWithoutPrivateAccess"}  # §5.1
+READ_ONLY = {"reader", "freeBusyReader", "none"}  # §5.1; a role that is new or left out may be one to write
 OPTIONS = {
     "type": "object",
     "additionalProperties": False,
@@ -199,5 +199,5 @@ def _partition(entry: dict[str, Any], every: bool) -> Partition:
     return Partition(
         text_of(entry, "id", "calendar list"),
         str(title),
-        excluded=not every and entry.get("accessRole") not in WRITABLE,
+        excluded=not every and entry.get("accessRole") in READ_ONLY,
     )

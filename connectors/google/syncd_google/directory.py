@@ -20,6 +20,7 @@ PAGE_SIZE = 500  # §8: the most
 FIELDS = (
     "id,primaryEmail,name/fullName,isAdmin,isDelegatedAdmin,suspended,archived,deletionTime,isMailboxSetup,customerId"
 )
+NO_ADDRESS = "unavailable: no address"
 NO_MAILBOX = {"mail": "unavailable: no mailbox"}
 
 
@@ -74,21 +75,27 @@ def _list(page: dict[str, Any]) -> list[Any]:
 
 
 def account(user: Any) -> Account:
-    """One user. ProtocolError without id or address: an import that leaves somebody out would be incomplete."""
+    """One user. ProtocolError without an id: an import that leaves somebody out would be incomplete.
+
+    Who has an id and no address is listed, so as not to count as gone, and cannot be synced until the address is there.
+    """
     if not isinstance(user, dict):
         raise ProtocolError(f"{WHAT}: a user is not an object")
     name = user.get("name")
     customer = user.get("customerId")
+    identity = _string(user.get("id"))
+    address = user.get("primaryEmail")
+    known = isinstance(address, str) and address != ""
     return Account(
-        id=_string(user.get("id")),
-        address=_string(user.get("primaryEmail")),
+        id=identity,
+        address=str(address) if known else identity,
         name=str(name.get("fullName") or "") if isinstance(name, dict) else "",
         role="admin"
         if user.get("isAdmin") is True
         else "delegated_admin"
         if user.get("isDelegatedAdmin") is True
         else "user",
-        state=_state(user),
+        state=_state(user) if known else NO_ADDRESS,
         streams=NO_MAILBOX if user.get("isMailboxSetup") is False else {},
         organization=customer if isinstance(customer, str) else None,
     )
@@ -119,7 +126,7 @@ async def myself(ctx: Context) -> Account:
     address = profile.get("emailAddress") or user.get("emailAddress") or await _calendar_address(ctx)
     known = await _try(ctx, "admin", f"/admin/directory/v1/users/{address}", {"fields": FIELDS}) if address else {}
     if known.get("id"):
-        return account(known)
+        return account({"primaryEmail": address, **known})
     person = await _try(ctx, "people", "/v1/people/me", {"personFields": "metadata,names"})
     identity = _profile_id(person) or user.get("permissionId")
     if not identity or not address:

@@ -140,6 +140,44 @@ async def test_one_missing_scope_is_forbidden_and_named(google) -> None:
     assert (await ask(google, "contacts")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "about_admin",
+    [
+        oauth(400, "invalid_grant", "Invalid email or User ID"),
+        oauth(400, "invalid_grant", "The account has been deleted"),
+        oauth(403, "access_denied", "Account restricted"),
+    ],
+)
+async def test_an_admin_that_is_refused_proves_nothing_about_the_delegation(google, about_admin) -> None:
+    def token(request):
+        told = claims(request)
+        if "contacts" in told["scope"]:
+            return oauth(401, "unauthorized_client", UNDELEGATED)
+        if told["sub"] == "admin@acme.example":
+            return httpx.Response(about_admin.status_code, content=about_admin.content)
+        return httpx.Response(200, json={"access_token": "ya29.good", "expires_in": 3599})
+
+    google.token = token
+    for asked in (len(SCOPES), len(SCOPES) + 1):
+        with pytest.raises(Forbidden, match=r"ana@acme.example.*contacts\.readonly") as caught:
+            await ask(google, "contacts")
+        assert caught.value.code == "SYN-GOOGLE-004"
+        assert len(google.token_requests) == asked, "probed once"
+    assert (await ask(google, "mail")).status_code == 200
+
+
+async def test_a_key_that_is_refused_while_probing_is_the_connections_failure(google) -> None:
+    def token(request):
+        if "contacts" in claims(request)["scope"]:
+            return oauth(401, "unauthorized_client", UNDELEGATED)
+        return oauth(400, "invalid_grant", "Invalid JWT Signature.")
+
+    google.token = token
+    with pytest.raises(AuthFailed) as caught:
+        await ask(google, "contacts")
+    assert caught.value.code == "SYN-GOOGLE-001"
+
+
 async def test_calendar_takes_the_one_wide_scope_where_the_two_narrow_ones_are_not_granted(google) -> None:
     def token(request):
         if claims(request)["scope"] == "https://www.googleapis.com/auth/calendar.readonly":

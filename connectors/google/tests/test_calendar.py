@@ -120,6 +120,14 @@ async def test_partitions_are_all_calendars_of_the_list(google) -> None:
     ]
 
 
+async def test_only_calendars_that_are_known_to_be_read_only_are_left_out(google) -> None:
+    roles = ("reader", "freeBusyReader", "none", "owner", "a new role", None)
+    entries = [{"id": f"c{n}"} | ({"accessRole": role} if role else {}) for n, role in enumerate(roles)]
+    google.replies(httpx.Response(200, json={"items": entries}))
+    found = await google.stream("calendar").partitions(google.context())
+    assert [one.excluded for one in found] == [True, True, True, False, False, False]
+
+
 @pytest.mark.parametrize(
     "body", [{"items": [{"summary": "no id"}]}, {"items": [7]}, {"items": {}}, [], {"items": [], "nextPageToken": 5}]
 )

@@ -66,13 +66,20 @@ async def test_trap_29_users_are_keyed_by_id(google) -> None:
     assert before[0].id == after[0].id
 
 
-@pytest.mark.parametrize(
-    "user", [{"id": "1"}, {"primaryEmail": "a@b.c"}, {"id": 7, "primaryEmail": "a@b.c"}, "x", None]
-)
+@pytest.mark.parametrize("user", [{"id": ""}, {"primaryEmail": "a@b.c"}, {"id": 7, "primaryEmail": "a@b.c"}, "x", None])
 async def test_an_unreadable_user_fails_the_import(google, user) -> None:
     google.answer = lambda request: httpx.Response(200, json={"users": [ANA, user]})
     with pytest.raises(ProtocolError):
         await listed(google)
+
+
+@pytest.mark.parametrize("address", [None, "", 7])
+async def test_a_user_without_address_is_neither_gone_nor_in_the_others_way(google, address) -> None:
+    user = {"id": "9", "name": {"fullName": "New"}} | ({} if address is None else {"primaryEmail": address})
+    google.answer = lambda request: httpx.Response(200, json={"users": [user, ANA]})
+    new, ana = await listed(google)
+    assert (new.id, new.state, new.name) == ("9", "unavailable: no address", "New")
+    assert (ana.id, ana.state) == ("1", "active")
 
 
 async def test_endless_pages_fail_the_import(google) -> None:
