@@ -1,22 +1,26 @@
 """One account's door to one API of Google.
 
-Public: Api, HEADERS, Meaning, Params.
+Public: Api, HEADERS, LANES, Meaning, Params.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from syncd.sdk import Context, SyncdError
+from syncd.sdk import Context, Lane, SyncdError
 from syncd.sdk.http import httpx
 
 from .errors import Fault, fault_of, later, refusal
-from .settings import is_single, root
+from .settings import DEFAULT_ROOTS, is_single, root
 
-__all__ = ["HEADERS", "Api", "Meaning", "Params"]
+__all__ = ["HEADERS", "LANES", "Api", "Meaning", "Params"]
 
 # Google compresses only for a User-Agent that contains "gzip" (§11).
 HEADERS = {"User-Agent": "syncd-google/0.1 (gzip)", "Accept-Encoding": "gzip"}
+
+# A project's quota is an API's (§3.1): one that is used up holds back that API alone. Wider than any of them: it is Google
+# who says when it is enough.
+LANES = {api: Lane(2_000, 1.0, per="connection") for api in DEFAULT_ROOTS}
 
 Meaning: TypeAlias = Callable[[Fault], SyncdError | None]
 """What a fault means to one request in particular; None: nothing special."""
@@ -35,7 +39,11 @@ class Api:
         self.ctx = ctx
         self.root = root(ctx.settings, api)
         self.single = is_single(ctx.settings)
-        self.extensions: dict[str, Any] = {"syncd.account": ctx.account, "syncd.stream": stream}
+        self.extensions: dict[str, Any] = {
+            "syncd.account": ctx.account,
+            "syncd.stream": stream,
+            "syncd.lane": api,
+        }
         self.auth: Any = auth or httpx.USE_CLIENT_DEFAULT
         self.quota_user = "" if self.single else _quota_user(ctx)
 

@@ -23,7 +23,7 @@ from syncd.sdk import (
 from syncd.sdk.http import httpx
 
 from . import directory, errors, settings
-from .api import Api
+from .api import LANES, Api
 from .auth import GoogleAuth
 from .calendar import Calendar
 from .contacts import Contacts
@@ -48,7 +48,7 @@ class GoogleConnector(Connector):
         name="google",
         title="Google Workspace",
         settings_schema=settings.SCHEMA,
-        limits=Limits(concurrency=16, account_concurrency=4),
+        limits=Limits(concurrency=16, account_concurrency=4, lanes=LANES),
         errors=errors.CATALOGUE,
     )
 

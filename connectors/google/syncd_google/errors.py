@@ -185,7 +185,7 @@ def throttled(
     reason = fault.reason.lower()
     message = f"Google asks to slow down: {fault}"
     if reason == "dailylimitexceeded":
-        return RateLimited(message, retry_after or _quota_day_left(now), scope="connection")
+        return RateLimited(message, retry_after or _quota_day_left(now), scope="lane")
     if reason in SLOW_REASONS and api != "admin":
         return RateLimited(message, retry_after or SLOW)
     limited = fault.http == 429 or reason in RATE_REASONS or reason in SLOW_REASONS or _says_rate(fault)
@@ -290,13 +290,16 @@ def _says_rate(fault: Fault) -> bool:
 
 
 def _scope(fault: Fault, api: str) -> str:
-    """Whose budget is empty. Calendar and Drive say `rateLimitExceeded` of a project (§3.2), the others of a user."""
+    """Whose budget is empty: a user's, or the project's for one API, which has a lane of its own.
+
+    Calendar and Drive say `rateLimitExceeded` of a project (§3.2), the others of a user.
+    """
     message = fault.message.lower()
     if "user" in fault.reason.lower() or "per user" in message or "for user" in message or "user-rate" in message:
         return "account"
     if "per minute" in message or "per day" in message or "per project" in message:
-        return "connection"
-    return "connection" if api in ("calendar", "drive") and fault.reason == "rateLimitExceeded" else "account"
+        return "lane"
+    return "lane" if api in ("calendar", "drive") and fault.reason == "rateLimitExceeded" else "account"
 
 
 def _until(message: str, now: datetime | None) -> float | None:

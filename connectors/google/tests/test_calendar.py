@@ -279,7 +279,7 @@ async def test_trap_19_calendar_throttles_with_403_or_429(google, status) -> Non
     )
     with pytest.raises(RateLimited) as caught:
         await google.pages("calendar", partition=Partition("c"))
-    assert caught.value.scope == "connection"
+    assert caught.value.scope == "lane"
 
 
 @pytest.mark.parametrize(

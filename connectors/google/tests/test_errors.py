@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from syncd_google import GoogleConnector
+from syncd_google.api import Api
 from syncd_google.errors import CATALOGUE, fault_of, read_fault, refusal
 
 from syncd.sdk import AccountGone, AuthFailed, Forbidden, ProtocolError, RateLimited, Transient
@@ -33,14 +34,14 @@ PER_PROJECT = "Quota exceeded for quota metric 'Queries' and limit 'Queries per 
 RATE_INFO = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"}]
 LATER = [
     (error(403, "userRateLimitExceeded", "User Rate Limit Exceeded", CALENDAR), None, "account"),
-    (error(403, "rateLimitExceeded", "Rate Limit Exceeded", CALENDAR), None, "connection"),
-    (error(429, "rateLimitExceeded", "Rate Limit Exceeded", CALENDAR), None, "connection"),
+    (error(403, "rateLimitExceeded", "Rate Limit Exceeded", CALENDAR), None, "lane"),
+    (error(429, "rateLimitExceeded", "Rate Limit Exceeded", CALENDAR), None, "lane"),
     (error(403, "quotaExceeded", "Calendar usage limits exceeded.", CALENDAR), 3600, "account"),
     (error(403, "userRateLimitExceeded", "User rate limit exceeded."), None, "account"),
-    (error(429, "rateLimitExceeded", "Rate limit exceeded"), None, "connection"),
+    (error(429, "rateLimitExceeded", "Rate limit exceeded"), None, "lane"),
     (error(403, "sharingRateLimitExceeded"), 3600, "account"),
     (error(403, "rateLimitExceeded", PER_USER, GMAIL), None, "account"),
-    (error(403, "rateLimitExceeded", PER_PROJECT, GMAIL), None, "connection"),
+    (error(403, "rateLimitExceeded", PER_PROJECT, GMAIL), None, "lane"),
     (error(429, "rateLimitExceeded", "Too many concurrent requests for user", GMAIL), None, "account"),
     (error(429, "rateLimitExceeded", "User-rate limit exceeded.  Retry after 2023-03-07T18:18:23.688Z", GMAIL, DATE), 23.688, "account"),
     (error(429, "rateLimitExceeded", "User-rate limit exceeded.  Retry after 2023-03-07T18:17:00.000Z", GMAIL, DATE), None, "account"),
@@ -51,7 +52,7 @@ LATER = [
     (error(403, "forbidden", "Request rate higher than configured.", ADMIN), None, "account"),
     (error(429, "", "Resource has been exhausted (e.g. check quota).", PEOPLE, status="RESOURCE_EXHAUSTED"), None, "account"),
     (error(403, "", "Quota exceeded for quota metric 'Critical read requests'", PEOPLE, details=RATE_INFO), None, "account"),
-    (error(403, "dailyLimitExceeded", "", GMAIL, DATE), 13 * 3600 + 42 * 60, "connection"),
+    (error(403, "dailyLimitExceeded", "", GMAIL, DATE), 13 * 3600 + 42 * 60, "lane"),
     (text(403, "quota exceeded for quota metric 'x'"), None, "account"),
     (text(429, "<html>"), None, "account"),
     (text(429, "", {"Retry-After": "7"}), 7, "account"),
@@ -65,6 +66,15 @@ def test_throttling(answer, wait, scope) -> None:
     assert isinstance(told, RateLimited)
     assert told.retry_after == (pytest.approx(wait) if wait is not None else None)
     assert told.scope == scope
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("api", ["people", "calendar", "drive", "gmail", "admin"])
+async def test_each_api_has_a_lane_so_that_its_project_quota_holds_back_no_other(google, api) -> None:
+    google.answer = lambda request: httpx.Response(200, json={})
+    await Api(google.context(), api, None).get("/x", "x", {})
+    assert google.requests[0].extensions["syncd.lane"] == api
+    assert GoogleConnector.info.limits.lanes[api].per == "connection"
 
 
 @pytest.mark.parametrize(
