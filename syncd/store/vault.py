@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +25,74 @@ from .errors import Damaged
 
 __all__ = ["FileVault", "forget_vault", "reseal_vault", "vault_files", "vaults"]
 
+SAVED = "syncd.saved"  # the key of the number, beside those of the sign-in
 PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """`number`: how often it was saved, whatever the connection was called then: of two files the higher one is right."""
+
+    values: dict[str, Any]
+    number: int = 0
+
+
 class FileVault:
-    """One connection's file. `former`: where it lay under the connection's previous name."""
+    """One connection's file. `former`: where it lay under the connection's previous name, until it is taken over.
+
+    A file is taken over in two steps, each durable: the new one is written, then the former is removed, so that neither
+    a later renaming back nor another connection of that name finds it. What is cut between the two leaves both.
+    """
 
     def __init__(self, path: Path, former: Path | None = None, cipher: Cipher = CLEAR) -> None:
         self._path = path
         self._former = former
         self._cipher = cipher
+        self._number = 0  # the highest seen: a run that goes on under the previous name may save what is newer still
 
     def load(self) -> dict[str, Any]:
         """What was saved last, also by another process; {} if nothing was, or nothing that can be read."""
-        for path in (self._path, self._former):
-            if path is None:
-                continue
-            with suppress(OSError, ValueError, Damaged):
-                kept = json.loads(_opened(self._cipher, path))
-                if isinstance(kept, dict):
-                    return kept
-        return {}
+        with suppress(OSError):  # it is read from where it lies
+            self._take_over()
+        kept = self._latest()
+        self._number = max(self._number, kept.number)
+        return kept.values
 
     def save(self, kept: dict[str, Any]) -> None:
         """Replace what is kept. Raises OSError if it cannot be written."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(self._path.parent):
-            _replace(self._path, self._cipher.seal(json.dumps(kept).encode(), CREDENTIAL, _place(self._path)))
+            number = 1 + max(self._number, self._latest().number)
+            self._write(_Kept(kept, number))
+            self._number = number
+
+    def _take_over(self) -> None:
+        """What cannot be read is left where it is, and nothing is written over it."""
+        if self._former is None or not self._former.exists():
+            return
+        with _alone(self._path.parent):
+            if all(self._read(path) for path in (self._path, self._former) if path.exists()):
+                self._write(self._latest())
+
+    def _write(self, kept: _Kept) -> None:
+        content = json.dumps({**kept.values, SAVED: kept.number}).encode()
+        _replace(self._path, self._cipher.seal(content, CREDENTIAL, _place(self._path)))
+        if self._former is not None and self._former.exists():
+            with suppress(OSError):  # it has the lower number
+                self._former.unlink()
+                _flush(self._path.parent)
+
+    def _latest(self) -> _Kept:
+        found = [kept for path in (self._path, self._former) if path is not None and (kept := self._read(path))]
+        return max(found, key=lambda kept: kept.number, default=_Kept({}))
+
+    def _read(self, path: Path) -> _Kept | None:
+        with suppress(OSError, ValueError, Damaged):
+            found = json.loads(_opened(self._cipher, path))
+            if isinstance(found, dict):
+                number = found.pop(SAVED, 0)  # a file of before there were numbers has none
+                return _Kept(found, number if isinstance(number, int) else 0)
+        return None
 
 
 def vaults(state: Path, cipher: Cipher = CLEAR) -> Callable[[str, str | None], Vault]:
