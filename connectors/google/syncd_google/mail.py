@@ -97,20 +97,30 @@ class Mail(Stream):
 
 @dataclass(slots=True)
 class _Place:
-    """Where a round stands. `since`: the history it reads, None while it lists; `bookmark`: where the next one starts."""
+    """Where a round stands. `since`: the history it reads, None while it lists; `bookmark`: where the next one starts.
+
+    `page`: the token of the next page; `read`: that of the page which `todo` is from. `first`: with what to begin on it.
+    """
 
     since: str | None
     bookmark: str | None
     page: str | None = None
     more: bool = True
     todo: list[str] = field(default_factory=list)
+    read: str | None = None
+    first: str | None = None
 
     def resume(self) -> JSON:
-        """A safe restart. None if there is too much to do to write it down: then the one before holds."""
+        """A safe restart. Where there is too much to do to write it down, the page is read once more, up to its place."""
+        fields = {"since": self.since, "bookmark": self.bookmark}
         if len(self.todo) > MOST_IDS:
-            return None
-        fields = {"since": self.since, "bookmark": self.bookmark, "page": self.page, "more": self.more}
-        return {"v": VERSION, **fields, "todo": self.todo}
+            return {"v": VERSION, **fields, "page": self.read, "more": True, "todo": [], "first": self.todo[0]}
+        return {"v": VERSION, **fields, "page": self.page, "more": self.more, "todo": self.todo}
+
+    def ahead(self, touched: Sequence[str]) -> Sequence[str]:
+        """What is to do of the page that was read: all, but for what was done of it before a restart."""
+        first, self.first = self.first, None
+        return touched[touched.index(first) :] if first in touched else touched
 
 
 class _Mailbox:
@@ -128,7 +138,9 @@ class _Mailbox:
         """Where to start. A full round takes the mailbox's history id before it lists (§7.2.1)."""
         cursor = read_cursor(self.ctx.cursor)
         if "more" in cursor:
-            return _Place(cursor["since"], cursor["bookmark"], cursor["page"], cursor["more"], list(cursor["todo"]))
+            place = _Place(cursor["since"], cursor["bookmark"], cursor["page"], cursor["more"], list(cursor["todo"]))
+            place.first = cursor.get("first")
+            return place
         if self.ctx.scan is Scan.DELTA:
             if not cursor.get("history"):
                 raise CursorExpired("the cursor has no history id")
@@ -173,7 +185,7 @@ class _Mailbox:
         page = decode(response.content, WHAT)
         found = _Found()
         found.add(_list_of(page, "messages"), found.touched)
-        place.todo = list(found.touched)
+        place.todo = list(place.ahead(list(found.touched)))
         self._turn(place, page)
         return [*found.rejects]
 
@@ -184,12 +196,13 @@ class _Mailbox:
         page = decode(response.content, WHAT)
         place.bookmark = place.bookmark or _number(page, "historyId")
         found = _touched(_list_of(page, "history"))
-        place.todo = [one for one in found.touched if one not in found.gone]
+        place.todo = [one for one in place.ahead(list(found.touched)) if one not in found.gone]
         self._turn(place, page)
         return [*found.rejects, *(Tombstone(one) for one in found.gone)]
 
     def _turn(self, place: _Place, page: dict[str, Any]) -> None:
         token = next_token(page, WHAT)
+        place.read = place.page
         place.more = token is not None
         place.page = None if token is None else self.chain.follow(token)
 

@@ -276,6 +276,34 @@ async def test_long_listings_come_in_small_pages_that_can_go_on_anywhere(google,
     assert box.profile == 1
 
 
+async def test_a_history_page_of_very_many_messages_goes_on_in_its_midst(google, box) -> None:
+    names = [f"b{n}" for n in range(5_300)]
+    box.messages = {name: message(name) for name in names}
+    records = [
+        {"id": "101", "labelsAdded": [{"message": {"id": name}} for name in names]},
+        {"id": "102", "messagesDeleted": [{"message": {"id": names[250]}}]},
+    ]
+    first = {"historyId": "120", "nextPageToken": "h2"}
+    second = {"history": records, "historyId": "130", "nextPageToken": "h3"}
+    box.listing = lists(first, second)
+    pages = google.stream("mail").pages(google.context(scan=Scan.DELTA, cursor={"v": 1, "history": "100"}))
+    done = [await anext(pages) for _ in range(3)][-1]
+    await pages.aclose()
+    assert len(orjson.dumps(done.resume)) < 1_000
+    box.asked.clear()
+    box.listing = lists(second, {"historyId": "140"})
+    rest = await google.pages("mail", scan=Scan.DELTA, cursor=done.resume)
+    assert [params(one).get("pageToken") for one in google.requests if "history" in one.url.path] == [
+        None,
+        "h2",
+        "h2",
+        "h3",
+    ]
+    assert box.asked[0][0] == (names[200], "raw"), "what was done is not asked for again"
+    assert set(items(rest)) == {*names[200:]}
+    assert rest[-1].bookmark == {"v": 1, "history": "120"}
+
+
 async def test_trap_24_only_the_failed_parts_are_asked_again(google, box) -> None:
     tries: dict[str, int] = {}
 
