@@ -291,19 +291,16 @@ class Control:
     ) -> dict[str, Any]:
         """Apply or drop held deletions. With `shown`, only if they are still those that a person has seen."""
         config, held = self.parts.sync(sync), await self.held(sync, streams, accounts)
-        if shown is not None and shown != held["shown"]:
+        mode = str(config.deletions) if approve else None
+        scope = (config.connection, self.parts.streams(config, streams), list(accounts) or None)
+        decided = await self._decided(scope, mode, held["shown"] if shown is None else shown)
+        if decided is None:
             raise ControlError(
                 f"what {sync} holds has changed since it was shown: nothing was decided",
                 hint=f"look again: `syncd {'approve' if approve else 'reject'} {sync}`",
                 exit_code=BUSY,
                 status=409,
             )
-        scope = (config.connection, self.parts.streams(config, streams), list(accounts) or None)
-        if approve:
-            mode = str(config.deletions)
-            decided = (await self.parts.store.approve(*scope, mode, self.parts.clock.now())).deleted
-        else:
-            decided = await self.parts.store.reject(*scope)
         self._changed(sync)
         return {
             "sync": sync,
@@ -311,6 +308,19 @@ class Control:
             "decided": decided,
             "sets": held["sets"],
         }
+
+    async def _decided(
+        self, scope: tuple[str, Sequence[str], Sequence[str] | None], mode: str | None, shown: str
+    ) -> int | None:
+        """How many deletions were applied, or dropped without a `mode`; None if others than those shown are held now."""
+
+        def agreed(sets: Sequence[Mapping[str, Any]]) -> bool:
+            return _digest(sets) == shown
+
+        if mode is None:
+            return await self.parts.store.reject(*scope, agreed)
+        counts = await self.parts.store.approve(*scope, mode, self.parts.clock.now(), agreed)
+        return None if counts is None else counts.deleted
 
     async def _known_accounts(self, connection: str, names: Sequence[str]) -> None:
         if not names:

@@ -118,40 +118,43 @@ def _within(span: timedelta, moment: datetime | None, now: datetime) -> bool:
 
 
 async def _import(engine: Engine, connection: Connection) -> ImportReport:
+    """What another process's import has overtaken may be the older listing of the two, and is read again."""
     meter = _Meter()
-    listing = await _uncontested(engine, connection, meter)
-    departed = None if listing.complete else listing.departed
-    try:
-        found: ImportResult = await engine.store.import_accounts(
-            connection.name,
-            list(listing.accounts.values()),
-            engine.clock.now(),
-            departed=departed,
-            bookmark=listing.bookmark,
-        )
-    except OtherOrganization as error:
-        raise SyncdError(str(error), code="SYN-ACCOUNT-003") from error
-    return ImportReport(
-        connection.name, found.accounts, found.new, found.gone, list(connection.streams), meter.requests
-    )
-
-
-async def _uncontested(engine: Engine, connection: Connection, meter: Meter) -> "_Listing":
-    """A listing during which no other process has stored one: else it may be the older of the two, and is read again."""
     for _ in range(CONTESTED):
-        before = await engine.store.imported_at(connection.name)
-        place, listed_at = await engine.store.import_place(connection.name)
-        if not _within(LIST_EVERY, listed_at, engine.clock.now()):
-            place = None
-        listing = await _read(engine, connection, meter, place)
-        if await engine.store.imported_at(connection.name) == before:
-            return listing
+        last = await engine.store.imported_at(connection.name)
+        listing = await _listing(engine, connection, meter)
+        if (found := await _store(engine, connection, listing, last)) is not None:
+            streams = list(connection.streams)
+            return ImportReport(connection.name, found.accounts, found.new, found.gone, streams, meter.requests)
     raise SyncdError(
         f"other processes import {connection.name} all the time: this import was read {CONTESTED} times, nothing of it"
         " is stored",
         code="SYN-RUN-003",
         hint=f"let one process import: look for what else calls `syncd import {connection.name}`, then try again",
     )
+
+
+async def _listing(engine: Engine, connection: Connection, meter: Meter) -> "_Listing":
+    place, listed_at = await engine.store.import_place(connection.name)
+    if not _within(LIST_EVERY, listed_at, engine.clock.now()):
+        place = None
+    return await _read(engine, connection, meter, place)
+
+
+async def _store(
+    engine: Engine, connection: Connection, listing: "_Listing", last: datetime | None
+) -> ImportResult | None:
+    try:
+        return await engine.store.import_accounts(
+            connection.name,
+            list(listing.accounts.values()),
+            engine.clock.now(),
+            departed=None if listing.complete else listing.departed,
+            bookmark=listing.bookmark,
+            last=last,
+        )
+    except OtherOrganization as error:
+        raise SyncdError(str(error), code="SYN-ACCOUNT-003") from error
 
 
 async def check_connection(engine: Engine, connection: Connection) -> Mapping[str, str]:

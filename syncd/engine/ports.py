@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import EllipsisType
 from typing import Any, Protocol
 
 from syncd.sdk import JSON, Account, Blob, Identity, Page, Partition, Scan, StreamInfo
@@ -440,11 +441,13 @@ class Store(Protocol):
         *,
         departed: Sequence[str] | None = None,
         bookmark: JSON = None,
-    ) -> ImportResult:
+        last: datetime | EllipsisType | None = ...,
+    ) -> ImportResult | None:
         """Store a complete listing: accounts not listed are marked gone, nothing more. Raises OtherOrganization.
 
         With `departed` it is what changed since the last import: only those are marked gone. `bookmark`: where the
-        next import goes on.
+        next import goes on. With `last`, `imported_at` as it was when reading began: None, and nothing is stored, if
+        another import has ended since.
         """
 
     async def import_place(self, connection: str) -> tuple[JSON, datetime | None]:

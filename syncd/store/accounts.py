@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from sys import intern
+from types import EllipsisType
 
 from syncd.engine.ports import AccountRow, ImportResult, OtherOrganization
 from syncd.sdk import JSON, Account
@@ -78,7 +79,10 @@ def import_accounts(
     now: datetime,
     departed: Sequence[str] | None,
     bookmark: JSON,
-) -> ImportResult:
+    last: datetime | EllipsisType | None = ...,
+) -> ImportResult | None:
+    if last is not ... and imported_at(tx, connection) != last:
+        return None
     owner = connection_id(tx, connection)
     if owner is None:
         raise LookupError(f"connection {connection!r} is not bound")

@@ -1,11 +1,11 @@
 """Settling: an account's stream is shown to a pure function, and what it decides is done, in one transaction.
 
-Public: settle, held, held_sets, approve, reject.
+Public: settle, held, held_sets, approve, reject, Agreed.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ from .database import Row, Tx
 from .ledger import HELD, HELD_ABSENT, NOT_COUNTED, PENDING
 from .records import delete
 
-__all__ = ["approve", "held", "held_sets", "reject", "settle"]
+__all__ = ["Agreed", "approve", "held", "held_sets", "reject", "settle"]
 
 PROPOSED = (
     "SELECT d.record_id, r.source_id, d.partition_id, d.origin, d.state, d.mark, d.misses, d.run_id, d.empty_listing,"
@@ -45,6 +45,7 @@ NAMED = (
     "SELECT d.record_id, r.source_id, d.partition_id, d.origin FROM pending_deletion d JOIN record r ON r.id = d.record_id"
     " WHERE d.record_id IN ({})"
 )
+Agreed = Callable[[Sequence[Mapping[str, Any]]], bool]  # whether held sets, as they are now, are those to decide on
 CHUNK = 1000
 EXAMPLES = 5
 
@@ -147,7 +148,7 @@ def held(tx: Tx, connection: str, streams: Sequence[str]) -> int:
 
 def held_sets(
     tx: Tx, connection: str, streams: Sequence[str] | None, accounts: Sequence[int] | None
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Held deletions, grouped as a person decides on them, with a few examples each.
 
     `digest` stands for exactly the set's records, however many they are: two sets of one size are not the same.
@@ -218,9 +219,17 @@ def _held_ids(
 
 
 def approve(
-    tx: Tx, connection: str, streams: Sequence[str] | None, accounts: Sequence[int] | None, mode: str, now: datetime
-) -> Counts:
-    """Delete what is held, all of it in one transaction, a thousand at a time in memory."""
+    tx: Tx,
+    connection: str,
+    streams: Sequence[str] | None,
+    accounts: Sequence[int] | None,
+    mode: str,
+    now: datetime,
+    agreed: Agreed | None = None,
+) -> Counts | None:
+    """Delete what is held, all of it in one transaction, a thousand at a time in memory; None if that is not `agreed`."""
+    if agreed is not None and not agreed(held_sets(tx, connection, streams, accounts)):
+        return None
     counts = Counts()
     for ids in _held_ids(tx, connection, streams, accounts):
         delete(tx, ids, mode, now)
@@ -229,8 +238,16 @@ def approve(
     return counts
 
 
-def reject(tx: Tx, connection: str, streams: Sequence[str] | None, accounts: Sequence[int] | None) -> int:
-    """Drop what is held: those records stay live until a later full round misses them again."""
+def reject(
+    tx: Tx,
+    connection: str,
+    streams: Sequence[str] | None,
+    accounts: Sequence[int] | None,
+    agreed: Agreed | None = None,
+) -> int | None:
+    """Drop what is held: those records stay live until a later full round misses them again; None as `approve`."""
+    if agreed is not None and not agreed(held_sets(tx, connection, streams, accounts)):
+        return None
     total = 0
     for ids in _held_ids(tx, connection, streams, accounts):
         total += tx.run_within("DELETE FROM pending_deletion WHERE record_id IN ({})", (), ids)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -77,6 +78,7 @@ from .queries import StreamNumbers
 from .retention import retain
 from .rotate import Rotation, key_status
 from .search import SearchIndex
+from .settle import Agreed
 from .states import SyncState
 from .values import LAST
 from .writer import Undo, Writer
@@ -195,9 +197,10 @@ class SqlStore:
         *,
         departed: Sequence[str] | None = None,
         bookmark: JSON = None,
-    ) -> ImportResult:
+        last: datetime | EllipsisType | None = ...,
+    ) -> ImportResult | None:
         job = partial(people.import_accounts, connection=connection, accounts=accounts, now=now, departed=departed,
-                      bookmark=bookmark)  # fmt: skip
+                      bookmark=bookmark, last=last)  # fmt: skip
         return await self._write(job, durable=True)
 
     async def import_place(self, connection: str) -> tuple[JSON, datetime | None]:
@@ -379,19 +382,27 @@ class SqlStore:
         named: Sequence[str] | None,
         mode: str,
         now: datetime,
-    ) -> Counts:
-        """Apply held deletions (`mode` as in `deletions:`), all or none."""
+        agreed: Agreed | None = None,
+    ) -> Counts | None:
+        """Apply held deletions (`mode` as in `deletions:`), all or none: with `agreed`, None if it does not agree to them."""
         counts = await self._write(
-            lambda tx: settle.approve(tx, connection, streams, _ids(tx, connection, named), mode, now), durable=True
+            lambda tx: settle.approve(tx, connection, streams, _ids(tx, connection, named), mode, now, agreed),
+            durable=True,
         )
         if mode == "purge":
             await self.collect_blobs()
         return counts
 
-    async def reject(self, connection: str, streams: Sequence[str] | None, named: Sequence[str] | None) -> int:
-        """Drop held deletions; their records stay live. How many."""
+    async def reject(
+        self,
+        connection: str,
+        streams: Sequence[str] | None,
+        named: Sequence[str] | None,
+        agreed: Agreed | None = None,
+    ) -> int | None:
+        """Drop held deletions; their records stay live. How many: with `agreed`, None if it does not agree to them."""
         return await self._write(
-            lambda tx: settle.reject(tx, connection, streams, _ids(tx, connection, named)), durable=True
+            lambda tx: settle.reject(tx, connection, streams, _ids(tx, connection, named), agreed), durable=True
         )
 
     async def reset(self, connection: str, streams: Sequence[str] | None, named: Sequence[str] | None) -> int:

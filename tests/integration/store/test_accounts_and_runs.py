@@ -30,6 +30,14 @@ def imported(desk: Any, *accounts: Account, connection: str = "acme") -> Any:
 # -- connections and accounts
 
 
+def test_an_import_that_another_one_overtook_stores_nothing(desk: Any) -> None:
+    listed = [Account("1", "ann@acme.example")]
+    last = desk.run(desk.store.imported_at("acme"))
+    desk.run(desk.store.import_accounts("acme", [*listed, Account("9", "new@acme.example")], desk.now(), last=last))
+    assert desk.run(desk.store.import_accounts("acme", listed, desk.now(), last=last)) is None
+    assert [row.gone_at for row in desk.run(desk.store.accounts("acme")) if row.account.id == "9"] == [None]
+
+
 def test_import_tells_new_and_gone(desk: Any) -> None:
     result = imported(desk, Account("1", "ann@acme.example"), Account("3", "cy@acme.example", role="admin"))
     assert (result.new, result.gone) == (["cy@acme.example"], ["bob@acme.example"])
