@@ -64,6 +64,8 @@ async def lively(act: Awaitable[T], caller: Caller, what: str, inactivity: float
     finally:
         if not task.done():
             await end(task, caller, what, patience)
+        elif not task.cancelled():
+            task.exception()  # seen, also where the waiter was cancelled at the same moment
 
 
 async def end(task: "asyncio.Task[Any]", caller: Caller | None, what: str, patience: float = PATIENCE) -> bool:

@@ -1,16 +1,19 @@
 """A connector that hangs, blocks, floods or strays is stopped and named; everybody else's data lands."""
 
 import asyncio
+import gc
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 
 from syncd.engine import chain
+from syncd.engine.alive import lively
 from syncd.engine.executor import RunReport, RunRequest
 from syncd.engine.holdings import Scales
 from syncd.sdk import Blob, Context, Page, Partition, RateLimited, Record, Reject, StreamInfo, SyncdError
@@ -420,3 +423,20 @@ async def test_a_connectors_own_code_brings_its_hint(tmp_path: Path) -> None:
             handle = await b.executor.submit(RunRequest("nightly", dry_run=dry))
             (error,) = (await handle.report()).errors
             assert (error.code, error.hint) == ("SYN-OWN-001", "Do what it says.")
+
+
+async def test_an_error_at_the_moment_of_a_cancellation_is_seen() -> None:
+    """asyncio tells of exceptions that nobody has looked at; anyio makes that a failure of the test."""
+    caller = Mock(activity=0, waiting=0, given_up=False)
+    raised = asyncio.Event()
+
+    async def failing() -> None:
+        raised.set()
+        raise SyncdError("no")
+
+    waiter = asyncio.create_task(lively(failing(), caller, "a call", 60.0))
+    await raised.wait()
+    waiter.cancel()
+    await asyncio.gather(waiter, return_exceptions=True)
+    del waiter
+    gc.collect()
