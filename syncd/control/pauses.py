@@ -62,6 +62,9 @@ class Pauses:
     async def set_next_due(self, sync: str, due: datetime) -> None:
         await self._parts.store.set_next_due(sync, due)
 
+    async def set_next_dues(self, dues: Mapping[str, datetime]) -> None:
+        await self._parts.store.set_next_dues(dues)
+
     # -- for commands
 
     async def states(self, config: Config) -> dict[str, SyncState]:

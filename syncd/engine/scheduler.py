@@ -47,6 +47,9 @@ class DueStore(Protocol):
 
     async def set_next_due(self, sync: str, due: datetime) -> None: ...
 
+    async def set_next_dues(self, dues: Mapping[str, datetime]) -> None:
+        """Of many syncs at once."""
+
 
 class Scheduler:
     """Looks once a second what is due. `start` begins a run and says whether it did; it must not wait for its end."""
@@ -78,6 +81,7 @@ class Scheduler:
 
     async def _set_due_times(self, old: Config, config: Config) -> None:
         now, states = self._clock.now(), await self._store.due_states(config)
+        dues: dict[str, datetime] = {}
         for name, sync in config.syncs.items():
             saved, former = states[name].next_due_at, states[name].formerly or name
             before = old.syncs.get(former)
@@ -90,7 +94,9 @@ class Scheduler:
             else:
                 due = settle_due(sync.schedule, saved, now) if self._startup else self._first(sync, now)
             if due != saved:
-                await self._store.set_next_due(name, due)
+                dues[name] = due
+        if dues:
+            await self._store.set_next_dues(dues)
 
     async def check(self) -> None:
         """Start what is due. The first check after the start makes up for downtime."""

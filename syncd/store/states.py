@@ -1,6 +1,6 @@
 """Runtime switches of syncs: what a person or a run of failures has set, when each is due, and which streams it has.
 
-Public: SyncState, get, all_states, change, put_off, remember.
+Public: SyncState, get, all_states, change, put_off, remember, set_dues.
 
 State belongs to streams, a name only leads to it: so the streams that a sync had last are remembered (in `meta`), and a
 sync that goes on under another name is given what stands under the former one.
@@ -14,7 +14,7 @@ from typing import Any
 from .database import Row, Tx
 from .values import dumps, loads, micros, moment
 
-__all__ = ["SyncState", "all_states", "change", "get", "put_off", "remember"]
+__all__ = ["SyncState", "all_states", "change", "get", "put_off", "remember", "set_dues"]
 
 COLUMNS = "name, enabled, paused, code, reason, since, failures, next_due_at"
 HAS = "sync:"  # and its name: the row of `meta` that remembers its streams
@@ -83,6 +83,11 @@ def change(tx: Tx, name: str, changes: dict[str, Any]) -> SyncState:
     if columns:
         _set(tx, name, columns)
     return get(tx, name)
+
+
+def set_dues(tx: Tx, dues: Mapping[str, datetime]) -> None:
+    for name, due in dues.items():
+        _set(tx, name, {"next_due_at": due})
 
 
 def _set(tx: Tx, name: str, columns: dict[str, Any]) -> None:

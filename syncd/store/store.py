@@ -456,6 +456,9 @@ class SqlStore:
         """Not worth a wait for the disk: a due time lost in a power cut is found again."""
         await self._write(lambda tx: states.change(tx, name, {"next_due_at": due}))
 
+    async def set_next_dues(self, dues: Mapping[str, datetime]) -> None:
+        await self._write(lambda tx: states.set_dues(tx, dues))
+
     # -- notices to operators
     async def notices(self) -> Sequence[NoticeRow]:
         return await self._read(notices.all_notices)

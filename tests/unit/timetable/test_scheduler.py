@@ -56,6 +56,10 @@ class Bench:
     async def set_next_due(self, sync: str, due: datetime) -> None:
         self.states[sync] = replace(self.states.get(sync, DueState()), next_due_at=due)
 
+    async def set_next_dues(self, dues: Mapping[str, datetime]) -> None:
+        for sync, due in dues.items():
+            await self.set_next_due(sync, due)
+
     async def start(self, sync: str, trigger: Trigger) -> bool:
         if sync in self.running:
             return False
