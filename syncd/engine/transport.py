@@ -27,13 +27,17 @@ def direct() -> httpx.AsyncBaseTransport:
 
 
 class _Pool:
-    """A connection, made when it is first used and again when the other side has closed it."""
+    """A connection, made when it is first used and again when the other side has closed it.
 
-    __slots__ = ("busy", "transport")
+    `spoilt`: a request was cut off in it; httpcore may then count its only connection as taken for ever.
+    """
+
+    __slots__ = ("busy", "spoilt", "transport")
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self.transport = transport
         self.busy = False
+        self.spoilt = False
 
 
 class SmallPools(httpx.AsyncBaseTransport):
@@ -46,12 +50,14 @@ class SmallPools(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if len(self._pools) > ORIGINS:
             await self._forget_idle()
+        for spoilt in self._take_out(request.url):
+            await spoilt.transport.aclose()
         pool = self._pool(request)
         pool.busy = True
         try:
             response = await pool.transport.handle_async_request(request)
         except BaseException:
-            pool.busy = False
+            pool.busy, pool.spoilt = False, True
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _Counted(response.stream, pool, hang_up=response.status_code == OVERLOADED)
@@ -64,15 +70,25 @@ class SmallPools(httpx.AsyncBaseTransport):
         self._pools.clear()
 
     async def _forget_idle(self) -> None:
-        for origin in [key for key, pools in self._pools.items() if not any(pool.busy for pool in pools)]:
+        for origin in [
+            key for key, pools in self._pools.items() if not any(pool.busy and not pool.spoilt for pool in pools)
+        ]:
             for pool in self._pools.pop(origin):
                 await pool.transport.aclose()
+
+    def _take_out(self, url: httpx.URL) -> list[_Pool]:
+        """The spoilt ones, which nobody gets any more."""
+        pools = self._pools.get((url.scheme, url.host, url.port), [])
+        spoilt = [pool for pool in pools if pool.spoilt]
+        if spoilt:
+            pools[:] = [pool for pool in pools if not pool.spoilt]
+        return spoilt
 
     def _pool(self, request: httpx.Request) -> _Pool:
         url = request.url
         pools = self._pools.setdefault((url.scheme, url.host, url.port), [])
         for pool in pools:
-            if not pool.busy:
+            if not pool.busy and not pool.spoilt:
                 return pool
         pools.append(_Pool(self._open(url)))
         return pools[-1]
@@ -101,8 +117,11 @@ class _Counted(httpx.AsyncByteStream):
         pool, self._pool = self._pool, None
         try:
             await self._body.aclose()
-        finally:
+            if pool is not None and self._hang_up:
+                await pool.transport.aclose()  # it opens another connection when it is used again
+        except BaseException:
             if pool is not None:
-                if self._hang_up:
-                    await pool.transport.aclose()  # it opens another connection when it is used again
-                pool.busy = False
+                pool.busy, pool.spoilt = False, True
+            raise
+        if pool is not None:
+            pool.busy = False
